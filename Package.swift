@@ -1,0 +1,81 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Every product target is built to the same rules: each file says what it imports and for whom, existentials
+/// are spelt out, unsafe expressions are marked, and a warning is an error.
+let productSettings: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableExperimentalFeature("Lifetimes"),
+    .strictMemorySafety(),
+    .treatAllWarnings(as: .error),
+]
+
+let testSettings: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableExperimentalFeature("Lifetimes"),
+]
+
+func room(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: productSettings)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: dependencies, swiftSettings: testSettings)
+}
+
+let package = Package(
+    name: "pollhold",
+    products: [
+        .executable(name: "pollhold", targets: ["pollhold"])
+    ],
+    dependencies: [
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+    ],
+    targets: [
+        .systemLibrary(name: "CLibevent", pkgConfig: "libevent_core", providers: [.apt(["libevent-dev"])]),
+
+        // The ground floor: bytes become values. These import nothing of ours but ByteText.
+        room("ByteText"),
+        room("HTTP1", ["ByteText"]),
+        room("JSONText", ["ByteText"]),
+        room("Polling", ["ByteText", .product(name: "DequeModule", package: "swift-collections")]),
+        room("ConfigFile", [.product(name: "Yams", package: "Yams")]),
+        room("Reactor", ["CLibevent"]),
+
+        // The middle: decisions on values.
+        room("Gateway", ["ByteText", "HTTP1", "JSONText", "Polling", "ConfigFile"]),
+
+        // The top: sockets, threads, signals.
+        room(
+            "Daemon",
+            [
+                "ByteText", "HTTP1", "JSONText", "Polling", "ConfigFile", "Gateway", "Reactor",
+                .product(name: "Logging", package: "swift-log"),
+            ]),
+        .executableTarget(
+            name: "pollhold",
+            dependencies: [
+                "Daemon", "ConfigFile",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: productSettings),
+
+        tests("ByteTextTests", ["ByteText"]),
+        tests("ReactorTests", ["Reactor"]),
+        tests("HTTP1Tests", ["HTTP1", "ByteText"]),
+        tests("JSONTextTests", ["JSONText", "ByteText"]),
+        tests("PollingTests", ["Polling", "ByteText"]),
+        tests("ConfigFileTests", ["ConfigFile"]),
+        tests("GatewayTests", ["Gateway", "HTTP1", "Polling", "ConfigFile", "JSONText", "ByteText"]),
+        tests("DaemonTests", ["Daemon", "Gateway", "Polling", "ConfigFile", "Reactor"]),
+        tests("SimulationTests", ["Gateway", "HTTP1", "Polling", "ConfigFile", "JSONText", "ByteText"]),
+        tests("EndToEndTests", ["pollhold", "Reactor", "HTTP1", "JSONText", "ByteText"]),
+        tests("ArchitectureTests", []),
+    ],
+    swiftLanguageModes: [.v6]
+)
