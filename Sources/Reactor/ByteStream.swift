@@ -1,0 +1,282 @@
+/// A connected stream socket on a loop: bytes in are lent to the subclass, bytes out leave at once or wait in a queue.
+///
+/// The laws, and the ways to keep them:
+///  1. *An idle stream owns no buffer.* Bytes are read into the loop's buffer and lent for one call; what `received` does
+///     not consume is kept here and lent again, with what came since, at the next call.
+///  2. *Readiness is an edge.* One persistent edge-triggered event serves reading, writing and the peer's close, so pausing
+///     and resuming cost no system call, and a paused stream still learns that its peer has gone. Therefore an edge that
+///     was not read to its end is remembered in `mayRead`. A read that does not fill the buffer has emptied the socket.
+///  3. *Nothing is freed inside its own callback.* `close` ends the events and the descriptor at once; the owner drops
+///     the object at the end of the turn.
+import Glibc
+
+open class ByteStream: EventSource {
+    /// How a stream's input ended.
+    public enum End {
+        /// The peer said that it sends no more (FIN).
+        case finished
+        /// The connection broke (RST, a timeout of the system, a failed connect).
+        case failed(SystemFailure)
+    }
+
+    /// A `SystemError` in a form that an open class may name.
+    public struct SystemFailure {
+        package let error: SystemError
+    }
+
+    private var descriptor: FileDescriptor?
+    /// Bytes that were lent and not consumed, in the order in which they came.
+    private var unread: [UInt8] = []
+    private var output = OutputQueue()
+    private var mayRead = false
+    private var isConnecting: Bool
+    private var finishesAfterOutput = false
+    /// While true nothing is read or lent. The subclass sets it by `pauseReading` and `resumeReading`.
+    package private(set) var isPaused = false
+
+    /// Takes over a socket whose connect may be under way.
+    package init(loop: EventLoop, socket: consuming StreamSocket) {
+        let number = socket.number
+        isConnecting = socket.isConnecting
+        self.descriptor = socket.takeDescriptor()
+        super.init(loop: loop, descriptor: number, interests: [.read, .write, .closed, .edge, .persistent])
+        register()
+    }
+
+    // MARK: What a subclass is told
+
+    /// The outgoing connect has succeeded.
+    open func connected() {}
+
+    /// Bytes have come. They are lent for this call.
+    ///
+    /// - Returns: how many of them, from the first on, are done with. The rest is lent again later.
+    open func received(_ bytes: Span<UInt8>) -> Int {
+        preconditionFailure("a subclass says what it does with bytes")
+    }
+
+    /// The queue of waiting output has become empty.
+    open func outputDrained() {}
+
+    /// No more bytes will come; bytes that were not consumed stay unconsumed. Called once, unless the stream was closed.
+    open func inputEnded(_ end: End) {}
+
+    /// The peer has ended its side while this stream is paused; bytes may still wait before that end.
+    open func peerClosedWhilePaused() {}
+
+    // MARK: What a subclass does
+
+    package final var isOpen: Bool { descriptor != nil }
+
+    /// The descriptor's number while the stream is open: a name for logs, never to be used for calls.
+    package final var number: Int32 { descriptor?.number ?? -1 }
+
+    /// Bytes accepted by `send` that the system has not taken yet.
+    package final var queuedBytes: Int { output.count }
+
+    /// Bytes that came and were not consumed.
+    package final var unreadBytes: Int { unread.count }
+
+    /// Stops lending bytes; the peer is slowed down by TCP itself.
+    package final func pauseReading() { isPaused = true }
+
+    /// Lends again what waits, in the next turn and not inside this call, so that streams never call each other in circles.
+    package final func resumeReading() {
+        guard isPaused else { return }
+        isPaused = false
+        if mayRead || !unread.isEmpty { loop.callAgain(self) }
+    }
+
+    /// Lends the unconsumed bytes once more in the next turn, for a subclass that can now go on with them.
+    package final func lendAgain() {
+        if !isPaused, !unread.isEmpty { loop.callAgain(self) }
+    }
+
+    /// Sends a copy of `first` and `second`, in one segment where they fit; what the system does not take now waits here.
+    package final func send(_ first: Span<UInt8>, _ second: Span<UInt8>) {
+        guard isOpen else { return }
+        var sent = 0
+        if output.isEmpty, !isConnecting { sent = transmit(first, second) }
+        guard sent < first.count + second.count else { return }
+        var rest: [UInt8] = []
+        rest.reserveCapacity(first.count + second.count - sent)
+        rest.appendRest(of: first, from: sent)
+        rest.appendRest(of: second, from: max(0, sent - first.count))
+        output.append(rest, from: 0)
+    }
+
+    package final func send(_ bytes: Span<UInt8>) { send(bytes, Span()) }
+
+    /// Sends bytes that are shared with other streams: what waits keeps a reference and no copy.
+    package final func send(shared bytes: [UInt8]) {
+        guard isOpen else { return }
+        var sent = 0
+        if output.isEmpty, !isConnecting { sent = transmit(bytes.span, Span()) }
+        if sent < bytes.count { output.append(bytes, from: sent) }
+    }
+
+    /// Ends our side (FIN) as soon as all output has left.
+    package final func finishSending() {
+        guard let number = descriptor?.number else { return }
+        if output.isEmpty { _ = shutdown(number, Int32(SHUT_WR)) } else { finishesAfterOutput = true }
+    }
+
+    /// Closes at once; waiting output is dropped. With `reset` the peer sees a broken connection instead of an end.
+    package final func close(reset: Bool = false) {
+        guard let number = descriptor?.number else { return }
+        if reset {
+            var linger = linger(l_onoff: 1, l_linger: 0)
+            unsafe _ = setsockopt(number, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout<Glibc.linger>.size))
+        }
+        unregister()
+        descriptor = nil
+        output = OutputQueue()
+        unread = []
+        mayRead = false
+    }
+
+    // MARK: The loop's calls
+
+    public final override func becameReady(_ readiness: Readiness) {
+        guard isOpen else { return }
+        if isConnecting {
+            guard readiness.contains(.write), finishConnect() else { return }
+        }
+        if readiness.contains(.write), !output.isEmpty { flush() }
+        if readiness.contains(.read) || readiness.contains(.closed) { mayRead = true }
+        guard isOpen else { return }
+        if isPaused {
+            noticeEndWhilePaused(readiness)
+        } else if mayRead {
+            read()
+        } else if !unread.isEmpty {
+            lend()
+        }
+    }
+
+    /// One read of at most one buffer, so that a busy stream can't keep the others waiting.
+    private func read() {
+        guard let number = descriptor?.number else { return }
+        let buffer = unsafe loop.readBuffer
+        let count = FileDescriptor.retryingInterrupts { unsafe recv(number, buffer.baseAddress, buffer.count, 0) }
+        if count < 0 {
+            mayRead = false
+            if errno == EAGAIN { return lendIfAny() }
+            return end(.failed(SystemFailure(error: SystemError("recv"))))
+        }
+        if count == 0 {
+            mayRead = false
+            return end(.finished)
+        }
+        mayRead = count == buffer.count
+        if mayRead { loop.callAgain(self) }
+        let bytes = unsafe Span<UInt8>(_unsafeElements: UnsafeBufferPointer(
+            start: buffer.baseAddress?.assumingMemoryBound(to: UInt8.self), count: count))
+        if unread.isEmpty {
+            let consumed = received(bytes)
+            if isOpen, consumed < count { unread.appendRest(of: bytes, from: consumed) }
+        } else {
+            unread.appendRest(of: bytes, from: 0)
+            lend()
+        }
+    }
+
+    private func lendIfAny() {
+        if !unread.isEmpty { lend() }
+    }
+
+    /// Lends what was kept. It is moved out for the call, because the subclass may send, pause or close inside it.
+    private func lend() {
+        let lent = unread
+        unread = []
+        let consumed = received(lent.span)
+        guard isOpen, consumed < lent.count else { return }
+        unread = consumed == 0 ? lent : Array(lent[consumed...])
+    }
+
+    private func end(_ end: End) {
+        if !unread.isEmpty, case .finished = end {
+            // The last bytes may have been kept back for more that will never come; show them once without a pause.
+            lend()
+            guard isOpen else { return }
+        }
+        inputEnded(end)
+    }
+
+    private func noticeEndWhilePaused(_ readiness: Readiness) {
+        guard let number = descriptor?.number else { return }
+        if readiness.contains(.closed) {
+            peerClosedWhilePaused()
+        } else if readiness.contains(.read), readiness.contains(.write) {
+            // libevent reports a reset as readable and writable; only the socket's own error tells it from data.
+            let code = Self.pendingError(number)
+            if code != 0 { inputEnded(.failed(SystemFailure(error: SystemError("recv", code: code)))) }
+        }
+    }
+
+    private func finishConnect() -> Bool {
+        guard let number = descriptor?.number else { return false }
+        let code = Self.pendingError(number)
+        guard code == 0 else {
+            inputEnded(.failed(SystemFailure(error: SystemError("connect", code: code))))
+            return false
+        }
+        isConnecting = false
+        connected()
+        return isOpen
+    }
+
+    private static func pendingError(_ number: Int32) -> Int32 {
+        var code: Int32 = 0
+        var length = socklen_t(MemoryLayout<Int32>.size)
+        unsafe _ = getsockopt(number, SOL_SOCKET, SO_ERROR, &code, &length)
+        return code
+    }
+
+    private func flush() {
+        while let (bytes, start) = output.first {
+            let sent = transmit(bytes.span.extracting(start...), Span())
+            output.drop(sent)
+            if sent < bytes.count - start { return }
+        }
+        if finishesAfterOutput, let number = descriptor?.number { _ = shutdown(number, Int32(SHUT_WR)) }
+        outputDrained()
+    }
+
+    /// One system call.
+    ///
+    /// - Returns: how many bytes the system took. A broken connection takes all: its input side reports the end, and
+    ///   output for nobody must not wait.
+    private func transmit(_ first: Span<UInt8>, _ second: Span<UInt8>) -> Int {
+        guard let number = descriptor?.number else { return first.count + second.count }
+        let sent = unsafe first.withUnsafeBufferPointer { first in
+            unsafe second.withUnsafeBufferPointer { second in
+                FileDescriptor.retryingInterrupts { unsafe Self.transmit(number, first, second) }
+            }
+        }
+        if sent >= 0 { return sent }
+        return errno == EAGAIN ? 0 : first.count + second.count
+    }
+
+    private static func transmit(_ number: Int32, _ first: UnsafeBufferPointer<UInt8>, _ second: UnsafeBufferPointer<UInt8>) -> Int {
+        if second.isEmpty { return unsafe Glibc.send(number, first.baseAddress, first.count, Int32(MSG_NOSIGNAL)) }
+        var parts = unsafe (
+            iovec(iov_base: UnsafeMutableRawPointer(mutating: first.baseAddress), iov_len: first.count),
+            iovec(iov_base: UnsafeMutableRawPointer(mutating: second.baseAddress), iov_len: second.count)
+        )
+        return unsafe withUnsafeMutableBytes(of: &parts) { parts in
+            var message = unsafe msghdr()
+            unsafe message.msg_iov = parts.baseAddress?.assumingMemoryBound(to: iovec.self)
+            unsafe message.msg_iovlen = 2
+            return unsafe sendmsg(number, &message, Int32(MSG_NOSIGNAL))
+        }
+    }
+}
+
+extension [UInt8] {
+    /// Appends `bytes[start...]`.
+    fileprivate mutating func appendRest(of bytes: Span<UInt8>, from start: Int) {
+        guard start < bytes.count else { return }
+        unsafe bytes.extracting(start...).withUnsafeBufferPointer { unsafe append(contentsOf: $0) }
+    }
+}

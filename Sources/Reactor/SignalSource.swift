@@ -1,0 +1,20 @@
+/// Delivers a POSIX signal as an ordinary call on a loop. One loop of a process may have such sources.
+import Glibc
+
+public final class SignalSource: EventSource {
+    private let received: () -> Void
+
+    /// - Parameters:
+    ///   - signal: e.g. `SIGTERM`.
+    ///   - received: called on the loop, never inside a signal handler.
+    package init(loop: EventLoop, signal: Int32, received: @escaping () -> Void) {
+        self.received = received
+        super.init(loop: loop, descriptor: signal, interests: [.signal, .persistent])
+        register()
+    }
+
+    public override func becameReady(_ readiness: Readiness) { received() }
+
+    /// Lets writes to a closed peer fail with EPIPE instead of ending the process.
+    package static func ignoreBrokenPipes() { _ = Glibc.signal(SIGPIPE, SIG_IGN) }
+}
