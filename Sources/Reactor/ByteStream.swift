@@ -5,7 +5,8 @@
 ///     not consume is kept here and lent again, with what came since, at the next call.
 ///  2. *Readiness is an edge.* One persistent edge-triggered event serves reading, writing and the peer's close, so pausing
 ///     and resuming cost no system call, and a paused stream still learns that its peer has gone. Therefore an edge that
-///     was not read to its end is remembered in `mayRead`. A read that does not fill the buffer has emptied the socket.
+///     was not read to its end is remembered in `mayRead`. A read that does not fill the buffer has emptied the socket,
+///     unless the peer has ended: then one more read meets that end.
 ///  3. *Nothing is freed inside its own callback.* `close` ends the events and the descriptor at once; the owner drops
 ///     the object at the end of the turn.
 import Glibc
@@ -29,6 +30,8 @@ open class ByteStream: EventSource {
     private var unread: [UInt8] = []
     private var output = OutputQueue()
     private var mayRead = false
+    /// An edge has told of the peer's end. No further edge will, so reading goes on until that end is met.
+    private var peerHasEnded = false
     private var isConnecting: Bool
     private var finishesAfterOutput = false
     /// While true nothing is read or lent. The subclass sets it by `pauseReading` and `resumeReading`.
@@ -143,7 +146,8 @@ open class ByteStream: EventSource {
             guard readiness.contains(.write), finishConnect() else { return }
         }
         if readiness.contains(.write), !output.isEmpty { flush() }
-        if readiness.contains(.read) || readiness.contains(.closed) { mayRead = true }
+        if readiness.contains(.closed) { peerHasEnded = true }
+        if readiness.contains(.read) || peerHasEnded { mayRead = true }
         guard isOpen else { return }
         if isPaused {
             noticeEndWhilePaused(readiness)
@@ -168,7 +172,7 @@ open class ByteStream: EventSource {
             mayRead = false
             return end(.finished)
         }
-        mayRead = count == buffer.count
+        mayRead = count == buffer.count || peerHasEnded
         if mayRead { loop.callAgain(self) }
         let bytes = unsafe Span<UInt8>(_unsafeElements: UnsafeBufferPointer(
             start: buffer.baseAddress?.assumingMemoryBound(to: UInt8.self), count: count))
@@ -195,6 +199,7 @@ open class ByteStream: EventSource {
     }
 
     private func end(_ end: End) {
+        peerHasEnded = false
         if !unread.isEmpty, case .finished = end {
             // The last bytes may have been kept back for more that will never come; show them once without a pause.
             lend()
