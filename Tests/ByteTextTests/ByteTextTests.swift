@@ -12,6 +12,16 @@ struct ByteTextTests {
         #expect(String(decoding: bytes, as: UTF8.self) == encoded)
     }
 
+    @Test(arguments: [
+        ("", ""), ("Zg==", "f"), ("Zm8=", "fo"), ("Zm9v", "foo"), ("Zm9vYmFy", "foobar"), ("Zh==", nil), ("Zm9=", nil),
+        ("Zg", nil), ("Zg=", nil), ("=Zg=", nil), ("Zg==Zg==", nil), ("Z g=", nil), ("Zg-_", nil), ("====", nil),
+    ] as [(String, String?)])
+    func `base64 is decoded in its one spelling and no other`(text: String, plain: String?) {
+        let bytes = Array(text.utf8)
+        let decoded = bytes.span.base64Decoded
+        #expect(decoded.map { String(decoding: $0, as: UTF8.self) } == plain)
+    }
+
     @Test(arguments: [0, 1, 9, 10, 255, 256, 65535, UInt64(Int64.max), UInt64.max])
     func `numbers are written as Swift itself writes them`(number: UInt64) {
         var bytes: [UInt8] = []
