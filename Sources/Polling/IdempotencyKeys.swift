@@ -1,0 +1,37 @@
+/// The keys of publishes of late, with the ids that they got: bounded by count and by age, the oldest go first.
+import DequeModule
+
+struct IdempotencyKeys {
+    private struct Known {
+        let id: UInt64
+        let at: Moment
+    }
+
+    private var known: [[UInt8]: Known] = [:]
+    private var order: Deque<[UInt8]> = []
+
+    var count: Int { known.count }
+
+    func id(of key: [UInt8]) -> UInt64? { known[key]?.id }
+
+    /// - Parameter key: one that isn't known.
+    mutating func remember(_ key: [UInt8], id: UInt64, at moment: Moment, limit: Int) {
+        guard limit > 0 else { return }
+        trim(to: limit - 1)
+        known[key] = Known(id: id, at: moment)
+        order.append(key)
+    }
+
+    mutating func expire(before now: Moment, age: Duration) {
+        while let key = order.first, let oldest = known[key], now >= oldest.at + age { dropOldest() }
+    }
+
+    mutating func trim(to limit: Int) {
+        while order.count > limit { dropOldest() }
+    }
+
+    private mutating func dropOldest() {
+        guard let key = order.popFirst() else { return }
+        known[key] = nil
+    }
+}

@@ -1,0 +1,37 @@
+/// What the pool says to a look-up.
+package enum LookUp {
+    case found(Found)
+    /// Nothing newer than the position. If a hold was asked for it is registered on these channels, and its position is
+    /// from now on `number`.
+    case nothing(number: UInt64, channels: [ChannelID])
+}
+
+/// Messages, a gap, or both.
+package struct Found {
+    /// In the order of their ids.
+    package let messages: [Message]
+    /// Messages behind the position are gone.
+    package let gap: Bool
+    /// The position behind this answer: the pool's newest number, or the last message's if there are more.
+    package let number: UInt64
+    /// The positions for which this very answer is right on these channels.
+    package let sameFor: ClosedRange<UInt64>
+
+    package init(messages: [Message], gap: Bool, number: UInt64, sameFor: ClosedRange<UInt64>) {
+        self.messages = messages
+        self.gap = gap
+        self.number = number
+        self.sameFor = sameFor
+    }
+}
+
+/// Holds that have ended in one turn of a worker.
+package struct Withdrawals: Sendable {
+    /// One per hold and channel, with the hold's position.
+    package var ended: [(channel: ChannelID, after: UInt64)] = []
+    /// Channels on which the worker has no hold any more.
+    package var emptied: [ChannelID] = []
+
+    package init() {}
+    package var isEmpty: Bool { ended.isEmpty && emptied.isEmpty }
+}

@@ -1,0 +1,78 @@
+/// The table of channels: entries come with a message or a hold, and leave when nothing of them is worth remembering.
+import DequeModule
+
+extension MessagePool {
+    /// The entry of a channel; made if there is none.
+    mutating func entry(named name: ChannelName) -> Int32 {
+        if let index = names[name] {
+            leaveIdle(index)
+            return index
+        }
+        // What this channel lost before is not known any more, so it may be anything up to here.
+        let entry = ChannelEntry(name: name, lostThrough: forgottenThrough)
+        let index: Int32
+        if let free = freeEntries.popLast() {
+            index = free
+            entries[Int(index)] = entry
+        } else {
+            index = Int32(entries.count)
+            entries.append(entry)
+        }
+        names[name] = index
+        return index
+    }
+
+    /// Changes an entry in place.
+    @discardableResult
+    mutating func modify<Result>(_ index: Int32, _ body: (inout ChannelEntry) -> Result) -> Result {
+        guard var entry = entries[Int(index)].take() else { preconditionFailure("an entry in use stands in the table") }
+        defer { entries[Int(index)] = entry }
+        return body(&entry)
+    }
+
+    /// Decides what becomes of an entry that may be no longer in use: one that remembers a loss of its own stays for a
+    /// while, so that channels that lost nothing are not told a gap on its account.
+    mutating func settle(_ index: Int32) {
+        guard let entry = entries[Int(index)], !entry.isInUse, entry.idleSince == nil else { return }
+        if entry.lostThrough <= forgottenThrough { return drop(index) }
+        let (now, previous) = (newestMoment, lastIdle)
+        modify(index) { entry in
+            entry.idleSince = now
+            entry.idlePrevious = previous
+            entry.idleNext = -1
+        }
+        if lastIdle >= 0 { modify(lastIdle) { $0.idleNext = index } } else { firstIdle = index }
+        lastIdle = index
+        idleCount += 1
+        while idleCount > limits.channels { drop(firstIdle) }
+    }
+
+    private mutating func leaveIdle(_ index: Int32) {
+        guard let entry = entries[Int(index)], entry.idleSince != nil else { return }
+        if entry.idlePrevious >= 0 { modify(entry.idlePrevious) { $0.idleNext = entry.idleNext } } else { firstIdle = entry.idleNext }
+        if entry.idleNext >= 0 { modify(entry.idleNext) { $0.idlePrevious = entry.idlePrevious } } else { lastIdle = entry.idlePrevious }
+        idleCount -= 1
+        modify(index) { entry in
+            entry.idleSince = nil
+            entry.idlePrevious = -1
+            entry.idleNext = -1
+        }
+    }
+
+    /// Takes an entry out of the table; its loss becomes that of all channels not in it.
+    mutating func drop(_ index: Int32) {
+        leaveIdle(index)
+        guard let entry = entries[Int(index)] else { return }
+        precondition(!entry.isInUse, "an entry with messages or holds stays")
+        forgottenThrough = max(forgottenThrough, entry.lostThrough)
+        names[entry.name] = nil
+        entries[Int(index)] = nil
+        if names.isEmpty {
+            entries = []
+            freeEntries = []
+            names = [:]
+        } else {
+            freeEntries.append(index)
+        }
+    }
+}

@@ -1,0 +1,59 @@
+/// What the pool tells about itself.
+import DequeModule
+
+extension MessagePool {
+    /// Names of channels in the table that begin with `prefix`, in no order. O(channels).
+    package func channelNames(prefix: [UInt8]) -> [ChannelName] {
+        var found: [ChannelName] = []
+        for entry in entries {
+            if let entry, entry.isInUse, entry.name.bytes.starts(with: prefix) { found.append(entry.name) }
+        }
+        return found
+    }
+
+    /// A channel's figures; nil for one that is not in the table.
+    package func describe(_ name: ChannelName) -> ChannelFigures? {
+        guard let index = names[name], let entry = entries[Int(index)], entry.isInUse else { return nil }
+        return ChannelFigures(
+            depth: entry.slots.count, lastID: entry.slots.last.map { slab[$0].id }, bytes: entry.bytes, waiting: entry.waiting)
+    }
+
+    /// Names behind ids, for whoever holds on them.
+    package func channelNames(of channels: [ChannelID]) -> [ChannelName] {
+        channels.compactMap { entries[Int($0.index)]?.name }
+    }
+
+    package var figures: PoolFigures {
+        PoolFigures(
+            channels: names.count - idleCount, messages: slab.count, bytes: bytes, waiting: waitingCount, lastID: lastNumber,
+            counters: counters)
+    }
+}
+
+package struct ChannelFigures: Equatable, Sendable {
+    /// Messages in the pool.
+    package let depth: Int
+    package let lastID: UInt64?
+    package let bytes: Int
+    /// Polls held on it.
+    package let waiting: Int
+}
+
+/// What happened to the pool since its beginning.
+package struct PoolCounters: Equatable, Sendable {
+    package var published: UInt64 = 0
+    package var evictedByCount: UInt64 = 0
+    package var evictedByAge: UInt64 = 0
+    package var evictedByMemory: UInt64 = 0
+    /// Look-ups that were told a gap.
+    package var gaps: UInt64 = 0
+}
+
+package struct PoolFigures: Equatable, Sendable {
+    package let channels: Int
+    package let messages: Int
+    package let bytes: Int
+    package let waiting: Int
+    package let lastID: UInt64
+    package let counters: PoolCounters
+}

@@ -1,0 +1,166 @@
+/// Looking into the pool, and holds coming and going.
+import DequeModule
+
+extension MessagePool {
+    /// What is newer than a position on these channels; with a worker, a hold is registered if there is nothing.
+    ///
+    /// - Parameters:
+    ///   - channels: each once.
+    /// - Complexity: O(log n) per channel, and the messages returned.
+    package mutating func lookUp(
+        channels: [ChannelName], from position: Position, limit: BatchLimit, holdFor worker: WorkerNumber?
+    ) -> LookUp {
+        let (after, knowsLosses, isForeign) = start(of: position)
+        var lost: UInt64 = 0
+        var indices: [Int32] = []
+        indices.reserveCapacity(channels.count)
+        for name in channels {
+            guard let index = names[name] else {
+                lost = max(lost, forgottenThrough)
+                continue
+            }
+            indices.append(index)
+        }
+        let search = search(indices, after: after, knownLoss: lost, limit: limit, tellsLosses: knowsLosses)
+        if isForeign || search.isWorthTelling { return .found(found(search, after: after, isForeign: isForeign)) }
+        guard let worker else { return .nothing(number: lastNumber, channels: []) }
+        return .nothing(number: lastNumber, channels: channels.map { register(worker, on: $0) })
+    }
+
+    /// The same for a hold that is registered; to be asked when it was woken, and once more before it ends empty (law 4).
+    package mutating func lookUp(held channels: [ChannelID], after: UInt64, limit: BatchLimit) -> LookUp {
+        let search = search(channels.map(\.index), after: after, knownLoss: 0, limit: limit, tellsLosses: true)
+        if search.isWorthTelling { return .found(found(search, after: after, isForeign: false)) }
+        return .nothing(number: lastNumber, channels: channels)
+    }
+
+    /// Holds of a worker have ended.
+    package mutating func withdraw(_ withdrawals: Withdrawals, by worker: WorkerNumber) {
+        for (channel, after) in withdrawals.ended {
+            modify(channel.index) { entry in
+                precondition(entry.waiting > 0, "a hold ends once")
+                entry.waiting -= 1
+                if after < entry.claimedBy { entry.claimed -= 1 }
+            }
+            waitingCount -= 1
+        }
+        for channel in withdrawals.emptied { modify(channel.index) { $0.workers.remove(worker) } }
+        for (channel, _) in withdrawals.ended where entries[Int(channel.index)] != nil { settle(channel.index) }
+    }
+
+    // MARK: Inside
+
+    private func start(of position: Position) -> (after: UInt64, knowsLosses: Bool, isForeign: Bool) {
+        switch position {
+        case .oldest: (0, false, false)
+        case .now: (lastNumber, true, false)
+        case .after(let number) where number <= lastNumber: (number, true, false)
+        // A number that was never given out by this pool: its state is not the one that the client believes in.
+        case .after, .foreign: (0, false, true)
+        }
+    }
+
+    private mutating func register(_ worker: WorkerNumber, on name: ChannelName) -> ChannelID {
+        let index = entry(named: name)
+        modify(index) { entry in
+            entry.waiting += 1
+            entry.workers.insert(worker)
+        }
+        waitingCount += 1
+        return ChannelID(index: index)
+    }
+
+    /// What lies behind a position on some channels.
+    private struct Search {
+        var messages: [Message] = []
+        var isCut = false
+        var gap = false
+        /// The highest loss of the channels.
+        var lost: UInt64 = 0
+        /// The newest message that is not behind the position.
+        var newestBefore: UInt64 = 0
+        var isWorthTelling: Bool { gap || !messages.isEmpty }
+    }
+
+    private func search(
+        _ indices: [Int32], after: UInt64, knownLoss: UInt64, limit: BatchLimit, tellsLosses: Bool
+    ) -> Search {
+        var search = Search()
+        search.lost = knownLoss
+        var places: [(entry: Int, place: Int)] = []
+        for index in indices {
+            guard let entry = entries[Int(index)] else { continue }
+            search.lost = max(search.lost, entry.lostThrough)
+            let place = firstPlace(in: entry, after: after)
+            if place > 0 { search.newestBefore = max(search.newestBefore, slab[entry.slots[place - 1]].id) }
+            if place < entry.slots.count { places.append((Int(index), place)) }
+        }
+        search.gap = tellsLosses && search.lost > after
+        merge(&places, limit, into: &search)
+        return search
+    }
+
+    /// Binary search for the first message behind `after`.
+    private func firstPlace(in entry: ChannelEntry, after: UInt64) -> Int {
+        // Most look-ups are for what came last.
+        if entry.lastNumber <= after { return entry.slots.count }
+        var low = 0
+        var high = entry.slots.count
+        while low < high {
+            let middle = (low + high) / 2
+            if slab[entry.slots[middle]].id <= after { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
+
+    /// Takes messages in the order of their ids until the batch is full. O(channels) per message.
+    private func merge(_ places: inout [(entry: Int, place: Int)], _ limit: BatchLimit, into search: inout Search) {
+        var bytes = 0
+        while !places.isEmpty {
+            var oldest = 0
+            var message = message(at: places[0])
+            for candidate in places.indices.dropFirst() {
+                let other = self.message(at: places[candidate])
+                if other.id < message.id { (oldest, message) = (candidate, other) }
+            }
+            let isFull = search.messages.count >= limit.messages || bytes + message.payload.count > limit.bytes
+            if isFull, !search.messages.isEmpty {
+                search.isCut = true
+                return
+            }
+            bytes += message.payload.count
+            search.messages.append(message)
+            places[oldest].place += 1
+            if places[oldest].place == entries[places[oldest].entry]?.slots.count { places.swapRemove(at: oldest) }
+        }
+    }
+
+    private func message(at place: (entry: Int, place: Int)) -> Message {
+        guard let entry = entries[place.entry] else { preconditionFailure("a search looks at entries in the table") }
+        return slab[entry.slots[place.place]]
+    }
+
+    private mutating func found(_ search: Search, after: UInt64, isForeign: Bool) -> Found {
+        let gap = search.gap || isForeign
+        if gap { counters.gaps += 1 }
+        let number = search.isCut ? search.messages.last?.id ?? lastNumber : lastNumber
+        let beforeFirst = (search.messages.first?.id ?? UInt64.max) - 1
+        let same: ClosedRange<UInt64>
+        if isForeign {
+            same = after...after
+        } else if search.gap {
+            same = search.newestBefore...max(search.newestBefore, min(search.lost - 1, beforeFirst))
+        } else {
+            same = max(search.lost, search.newestBefore)...max(max(search.lost, search.newestBefore), beforeFirst)
+        }
+        return Found(messages: search.messages, gap: gap, number: number, sameFor: same)
+    }
+}
+
+extension Array {
+    /// Removes an element by putting the last in its place. O(1).
+    fileprivate mutating func swapRemove(at index: Int) {
+        swapAt(index, count - 1)
+        removeLast()
+    }
+}
