@@ -1,0 +1,67 @@
+# What a person types. The building itself is SwiftPM's.
+
+PREFIX = /usr/local
+DESTDIR =
+SWIFT = swift
+
+POLLHOLD = .build/release/pollhold
+MAN_PAGES = man/pollhold.8 man/pollhold.yaml.5 man/pollhold-control.7
+
+bin = $(DESTDIR)$(PREFIX)/bin
+man = $(DESTDIR)$(PREFIX)/share/man
+doc = $(DESTDIR)$(PREFIX)/share/doc/pollhold
+
+.PHONY: build release demo test install uninstall clean check-man libevent
+
+build:
+	$(SWIFT) build
+
+# Swift's own library goes into the program. What it needs beside it then is libevent and the C library.
+release:
+	$(SWIFT) build -c release --static-swift-stdlib
+
+demo: libevent
+	$(MAKE) release
+	POLLHOLD=$(CURDIR)/$(POLLHOLD) examples/demo.sh
+
+test: libevent
+	.ci/test
+
+# Installs libevent where that can be done with apt-get, and says how where it can't.
+libevent:
+	@if pkg-config --exists libevent_core 2>/dev/null; then exit 0; fi; \
+	install='apt-get install -y libevent-dev pkg-config'; \
+	echo "libevent is missing."; \
+	if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+	    apt-get update && $$install; \
+	elif command -v apt-get >/dev/null && command -v sudo >/dev/null; then \
+	    echo "Installing it: sudo $$install"; sudo apt-get update && sudo $$install; \
+	else \
+	    false; \
+	fi; \
+	pkg-config --exists libevent_core 2>/dev/null || { \
+	    echo "Please install it as root, then try again: $$install (or what your system calls it)" >&2; exit 1; }
+
+# Of what `make release` built. Places that the pages and the unit name follow PREFIX.
+install:
+	@[ -x $(POLLHOLD) ] || { echo "There is no $(POLLHOLD); make release builds it." >&2; exit 1; }
+	install -d $(bin) $(man)/man5 $(man)/man7 $(man)/man8 $(doc)
+	install -m 755 $(POLLHOLD) $(bin)/pollhold
+	for page in $(MAN_PAGES); do \
+	    sed 's#/usr/local/#$(PREFIX)/#g' $$page >$(man)/man$${page##*.}/$${page#man/} || exit 1; \
+	    chmod 644 $(man)/man$${page##*.}/$${page#man/} || exit 1; \
+	done
+	install -m 644 README.md LICENSE $(doc)
+	cp -R examples $(doc)/
+	chmod -R u=rwX,go=rX $(doc)/examples
+	sed 's#/usr/local/#$(PREFIX)/#g' examples/pollhold.service >$(doc)/examples/pollhold.service
+
+uninstall:
+	rm -f $(bin)/pollhold $(man)/man8/pollhold.8 $(man)/man5/pollhold.yaml.5 $(man)/man7/pollhold-control.7
+	rm -rf $(doc)
+
+clean:
+	$(SWIFT) package clean
+
+check-man:
+	mandoc -T lint -W warning $(MAN_PAGES)
