@@ -22,7 +22,9 @@ extension MessagePool {
             indices.append(index)
         }
         let search = search(indices, after: after, knownLoss: lost, limit: limit, tellsLosses: knowsLosses)
-        if isForeign || search.isWorthTelling { return .found(found(search, after: after, isForeign: isForeign)) }
+        if isForeign || search.isWorthTelling {
+            return .found(found(search, after: after, isForeign: isForeign, isPosition: knowsLosses))
+        }
         guard let worker else { return .nothing(number: lastNumber, channels: []) }
         return .nothing(number: lastNumber, channels: channels.map { register(worker, on: $0) })
     }
@@ -30,7 +32,7 @@ extension MessagePool {
     /// The same for a hold that is registered; to be asked when it was woken, and once more before it ends empty (law 4).
     package mutating func lookUp(held channels: [ChannelID], after: UInt64, limit: BatchLimit) -> LookUp {
         let search = search(channels.map(\.index), after: after, knownLoss: 0, limit: limit, tellsLosses: true)
-        if search.isWorthTelling { return .found(found(search, after: after, isForeign: false)) }
+        if search.isWorthTelling { return .found(found(search, after: after, isForeign: false, isPosition: true)) }
         return .nothing(number: lastNumber, channels: channels)
     }
 
@@ -140,18 +142,19 @@ extension MessagePool {
         return slab[entry.slots[place.place]]
     }
 
-    private mutating func found(_ search: Search, after: UInt64, isForeign: Bool) -> Found {
+    /// - Parameter isPosition: `after` is a client's position and not just where the pool begins.
+    private mutating func found(_ search: Search, after: UInt64, isForeign: Bool, isPosition: Bool) -> Found {
         let gap = search.gap || isForeign
         if gap { counters.gaps += 1 }
         let number = search.isCut ? search.messages.last?.id ?? lastNumber : lastNumber
         let beforeFirst = (search.messages.first?.id ?? UInt64.max) - 1
         let same: ClosedRange<UInt64>
-        if isForeign {
+        if !isPosition {
             same = after...after
         } else if search.gap {
-            same = search.newestBefore...max(search.newestBefore, min(search.lost - 1, beforeFirst))
+            same = search.newestBefore...min(search.lost - 1, beforeFirst)
         } else {
-            same = max(search.lost, search.newestBefore)...max(max(search.lost, search.newestBefore), beforeFirst)
+            same = max(search.lost, search.newestBefore)...beforeFirst
         }
         return Found(messages: search.messages, gap: gap, number: number, sameFor: same)
     }

@@ -1,0 +1,155 @@
+/// Builds a Configuration from the file's sections.
+import Glibc
+import Yams
+
+extension Configuration {
+    init(_ root: SectionReader) {
+        listen = Self.listen(root)
+        upstream = Self.upstream(root)
+        control = root.has("control") ? Self.control(root.section("control")) : nil
+        workers = root.optionalInteger("workers") ?? min(64, max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))))
+        user = root.text("user")
+        group = root.text("group")
+        pool = Self.pool(root.section("pool"))
+        routes = Self.routes(root)
+        limits = Self.limits(root.section("limits"))
+        timeouts = Self.timeouts(root.section("timeouts"))
+        log = Self.log(root.section("log"))
+    }
+
+    // MARK: Addresses
+
+    private static func listen(_ root: SectionReader) -> [ListenAddress] {
+        var addresses: [ListenAddress] = []
+        for (text, mark) in root.scalars("listen") {
+            guard let address = ListenAddress(text) else {
+                root.collector.note(
+                    mark, found: "listen: \(root.quoted(text))", expected: "expected \(root.row("listen").expectation)")
+                continue
+            }
+            if addresses.contains(address), address.port != 0 {
+                root.collector.note(mark, found: "listen: \(root.quoted(text)) twice", expected: "expected it once")
+            }
+            addresses.append(address)
+        }
+        if addresses.isEmpty, root.collector.errors.isEmpty {
+            root.collector.note(root.mark, found: "listen: an empty list", expected: "expected an address")
+        }
+        return addresses
+    }
+
+    private static func upstream(_ root: SectionReader) -> Upstream {
+        let isMapping = root.node("upstream")?.mapping != nil
+        let section = SectionReader(
+            root.collector, path: "upstream", node: isMapping ? root.node("upstream") : nil, mark: root.mark)
+        let owner = isMapping ? section : root
+        let key = isMapping ? "server" : "upstream"
+        owner.require(key)
+        let server = owner.read(key) { _, text in UpstreamServer(text) }
+        _ = root.row("upstream")
+        _ = section.row("server")
+        let keepAlive = section.section("keep_alive")
+        return Upstream(
+            server: server ?? .unix(path: "/"), connectTimeout: section.duration("connect_timeout"),
+            responseTimeout: section.duration("response_timeout"), idleTimeout: section.duration("idle_timeout"),
+            idleConnections: keepAlive.integer("connections"), idleConnectionTimeout: keepAlive.duration("timeout"),
+            host: section.text("host"))
+    }
+
+    private static func control(_ section: SectionReader) -> Control {
+        let socket = section.filePath("socket")
+        if let socket, socket.utf8.count > 107 {
+            section.collector.note(
+                section.node("socket")?.mark, found: "socket: a path of \(socket.utf8.count) bytes",
+                expected: "expected 107 at most, which is what the system takes")
+        }
+        return Control(
+            socket: socket ?? "", mode: section.mode("mode"), owner: section.text("owner"), group: section.text("group"),
+            bodyBytesLimit: section.size("body"), lineBytesLimit: section.size("line"))
+    }
+
+    private static func pool(_ section: SectionReader) -> Pool {
+        Pool(
+            messages: section.integer("messages"), age: section.duration("age"), memoryBytes: section.size("memory"),
+            channels: section.integer("channels"), idempotencyKeys: section.integer("idempotency_keys"))
+    }
+
+    private static func limits(_ section: SectionReader) -> Limits {
+        Limits(
+            requestLineBytes: section.size("request_line"), fieldBytes: section.size("field"), headBytes: section.size("head"),
+            headerLines: section.integer("header_lines"), requestBodyBytes: section.optionalSize("request_body"),
+            connections: section.optionalInteger("connections"), polls: section.optionalInteger("polls"))
+    }
+
+    private static func timeouts(_ section: SectionReader) -> Timeouts {
+        Timeouts(
+            head: section.duration("head"), body: section.duration("body"), write: section.duration("write"),
+            keepAlive: section.duration("keep_alive"), tunnel: section.duration("tunnel"), drain: section.duration("drain"))
+    }
+
+    private static func log(_ section: SectionReader) -> Log {
+        let access: Log.Access? = section.read("access") { _, text in
+            switch text {
+            case "off": .off
+            case "stderr": .standardError
+            case "stdout": .standardOutput
+            default: text.hasPrefix("/") ? .file(text) : nil
+            }
+        }
+        return Log(
+            level: section.choice("level", as: Log.Level.self) ?? .info,
+            format: section.choice("format", as: Log.Format.self) ?? .text, access: access ?? .off,
+            accessFormat: section.choice("access_format", as: Log.Format.self) ?? .text)
+    }
+}
+
+extension ListenAddress {
+    /// `host:port` with the host in numbers, `*` or nothing for all addresses; `unix:/path`.
+    init?(_ text: String) {
+        if text.hasPrefix("unix:") {
+            let path = String(text.dropFirst(5))
+            guard path.hasPrefix("/"), path.utf8.count <= 107 else { return nil }
+            self = .unix(path: path)
+            return
+        }
+        guard let (host, port) = hostAndPort(text) else { return nil }
+        let wanted = host.isEmpty || host == "*" ? "0.0.0.0" : host == "localhost" ? "127.0.0.1" : host
+        var four = in_addr()
+        var six = in6_addr()
+        guard unsafe inet_pton(AF_INET, wanted, &four) == 1 || inet_pton(AF_INET6, wanted, &six) == 1 else { return nil }
+        self = .network(host: wanted, port: port)
+    }
+
+    var port: UInt16? { if case .network(_, let port) = self { port } else { nil } }
+}
+
+extension UpstreamServer {
+    init?(_ text: String) {
+        if text.hasPrefix("unix:") {
+            let path = String(text.dropFirst(5))
+            guard path.hasPrefix("/"), path.utf8.count <= 107 else { return nil }
+            self = .unix(path: path)
+            return
+        }
+        guard text.hasPrefix("http://") else { return nil }
+        var rest = text.dropFirst(7)
+        if rest.hasSuffix("/") { rest = rest.dropLast() }
+        guard !rest.contains("/"), !rest.contains("@") else { return nil }
+        let hasPort = rest.hasPrefix("[") ? rest.contains("]:") : rest.contains(":")
+        guard let (host, port) = hostAndPort(hasPort ? String(rest) : "\(rest):80"), !host.isEmpty, port > 0 else { return nil }
+        self = .network(host: host, port: port)
+    }
+}
+
+/// Splits `host:port`, where an IPv6 address stands in brackets.
+private func hostAndPort(_ text: String) -> (host: String, port: UInt16)? {
+    guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else { return nil }
+    var host = text[..<colon]
+    if host.hasPrefix("["), host.hasSuffix("]") {
+        host = host.dropFirst().dropLast()
+    } else if host.contains(":") {
+        return nil
+    }
+    guard host.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else { return nil }
+    return (String(host), port)
+}

@@ -1,0 +1,178 @@
+/// Everything that the file decides, as plain values with their defaults filled in (DESIGN §7).
+package struct Configuration: Equatable, Sendable {
+    package var listen: [ListenAddress]
+    package var upstream: Upstream
+    /// nil: no control socket.
+    package var control: Control?
+    package var workers: Int
+    /// To become after the sockets are bound; nil: stay who started us.
+    package var user: String?
+    package var group: String?
+    package var pool: Pool
+    /// In the order in which they are tried.
+    package var routes: [Route]
+    package var limits: Limits
+    package var timeouts: Timeouts
+    package var log: Log
+
+    package struct Upstream: Equatable, Sendable {
+        package var server: UpstreamServer
+        package var connectTimeout: Duration
+        /// Until the response's first byte.
+        package var responseTimeout: Duration
+        /// Between two pieces of a response.
+        package var idleTimeout: Duration
+        /// Idle connections kept per worker.
+        package var idleConnections: Int
+        package var idleConnectionTimeout: Duration
+        /// Sent as Host; nil: what the client sent.
+        package var host: String?
+    }
+
+    package struct Control: Equatable, Sendable {
+        package var socket: String
+        /// Permission bits.
+        package var mode: UInt32
+        package var owner: String?
+        package var group: String?
+        package var bodyBytesLimit: Int
+        package var lineBytesLimit: Int
+    }
+
+    package struct Pool: Equatable, Sendable {
+        package var messages: Int
+        package var age: Duration
+        package var memoryBytes: Int
+        package var channels: Int
+        package var idempotencyKeys: Int
+    }
+
+    package struct Route: Equatable, Sendable {
+        package var path: PathPattern
+        package var kind: Kind
+
+        package enum Kind: Equatable, Sendable {
+            case hold(Hold)
+            case proxy
+        }
+    }
+
+    package struct Hold: Equatable, Sendable {
+        package var channels: [TemplateText]
+        /// nil: the template leaves the client no choice.
+        package var allow: [ChannelPattern]?
+        package var timeout: Duration
+        package var startsNow: Bool
+        package var batchMessages: Int
+        package var batchBytes: Int
+        package var format: Format
+        package var empty: Empty?
+        package var crossOrigin: CrossOrigin?
+        package var channelsLimit: Int
+        package var afterParameter: String
+
+        package enum Format: String, CaseIterable, Sendable {
+            case json
+            case array
+            case raw
+        }
+    }
+
+    /// The answer of a hold that ended without a message.
+    package struct Empty: Equatable, Sendable {
+        package var status: Int?
+        package var headers: [Header]
+        package var body: String?
+
+        package struct Header: Equatable, Sendable {
+            package var name: String
+            package var value: String
+        }
+    }
+
+    package struct CrossOrigin: Equatable, Sendable {
+        package var origins: [String]
+        package var credentials: Bool
+        package var maxAge: Duration
+    }
+
+    package struct Limits: Equatable, Sendable {
+        package var requestLineBytes: Int
+        package var fieldBytes: Int
+        package var headBytes: Int
+        package var headerLines: Int
+        /// nil: none.
+        package var requestBodyBytes: Int?
+        /// nil: as many as descriptors allow.
+        package var connections: Int?
+        package var polls: Int?
+    }
+
+    package struct Timeouts: Equatable, Sendable {
+        package var head: Duration
+        package var body: Duration
+        package var write: Duration
+        package var keepAlive: Duration
+        package var tunnel: Duration
+        package var drain: Duration
+    }
+
+    package struct Log: Equatable, Sendable {
+        package var level: Level
+        package var format: Format
+        package var access: Access
+        package var accessFormat: Format
+
+        package enum Level: String, CaseIterable, Sendable {
+            case debug
+            case info
+            case warning
+            case error
+        }
+        package enum Format: String, CaseIterable, Sendable {
+            case text
+            case json
+        }
+        package enum Access: Equatable, Sendable {
+            case off
+            case standardError
+            case standardOutput
+            case file(String)
+        }
+    }
+
+    /// What can't change while the daemon runs, as keys.
+    package static func changesThatNeedRestart(from old: Configuration, to new: Configuration) -> [String] {
+        var keys: [String] = []
+        if old.listen != new.listen { keys.append("listen") }
+        if old.workers != new.workers { keys.append("workers") }
+        if old.user != new.user { keys.append("user") }
+        if old.group != new.group { keys.append("group") }
+        if old.control?.socket != new.control?.socket { keys.append("control.socket") }
+        if old.control?.mode != new.control?.mode { keys.append("control.mode") }
+        if old.control?.owner != new.control?.owner { keys.append("control.owner") }
+        if old.control?.group != new.control?.group { keys.append("control.group") }
+        return keys
+    }
+}
+
+/// Where clients come in.
+package enum ListenAddress: Equatable, Sendable, CustomStringConvertible {
+    /// The host in numbers.
+    case network(host: String, port: UInt16)
+    case unix(path: String)
+
+    package var description: String {
+        switch self {
+        case .network(let host, let port): host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+        case .unix(let path): "unix:\(path)"
+        }
+    }
+}
+
+/// The app.
+package enum UpstreamServer: Equatable, Sendable {
+    /// The host by name or in numbers.
+    case network(host: String, port: UInt16)
+    case unix(path: String)
+}
