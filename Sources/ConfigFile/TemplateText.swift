@@ -35,8 +35,18 @@ package struct TemplateText: Hashable, Sendable, CustomStringConvertible {
         parts.compactMap { if case .reference(let reference) = $0 { reference } else { nil } }
     }
 
+    /// The name of the first reference, which is what a client's mistake is called by.
+    package var firstReferenceName: String { references.first.map { $0.name.isEmpty ? $0.text : $0.name } ?? "" }
+
     /// Whether a client decides on some of it: anything but its own address.
     package var isClientControlled: Bool { references.contains { $0.source != .clientAddress } }
+
+    /// A template that is one reference.
+    package init(_ source: Source, _ name: String) {
+        let reference = Reference(source: source, name: name)
+        parts = [.reference(reference)]
+        description = "{\(reference.text)}"
+    }
 
     package init(_ text: String) throws(Flaw) {
         var parts: [Part] = []

@@ -71,9 +71,6 @@ open class ByteStream: EventSource {
 
     package final var isOpen: Bool { descriptor != nil }
 
-    /// The descriptor's number while the stream is open: a name for logs, never to be used for calls.
-    package final var number: Int32 { descriptor?.number ?? -1 }
-
     /// Bytes accepted by `send` that the system has not taken yet.
     package final var queuedBytes: Int { output.count }
 
@@ -109,6 +106,9 @@ open class ByteStream: EventSource {
     }
 
     package final func send(_ bytes: Span<UInt8>) { send(bytes, Span()) }
+
+    /// The same with a head that stands in an array.
+    package final func send(head: [UInt8], _ content: Span<UInt8>) { send(head.span, content) }
 
     /// Sends bytes that are shared with other streams: what waits keeps a reference and no copy.
     package final func send(shared bytes: [UInt8]) {

@@ -2,7 +2,7 @@
 import CLibevent
 import Glibc
 
-package struct LoopThread: ~Copyable {
+package final class LoopThread {
     private let thread: pthread_t
 
     private final class Body {
@@ -33,8 +33,8 @@ package struct LoopThread: ~Copyable {
         self.thread = thread
     }
 
-    /// Waits until the thread has ended.
-    package consuming func join() {
+    /// Waits until the thread has ended. To be called once.
+    package func join() {
         _ = pthread_join(thread, nil)
     }
 }

@@ -1,0 +1,199 @@
+/// A publisher's connection on the control socket: HTTP, or JSON lines if its first byte is `{`.
+import ByteText
+import Gateway
+import HTTP1
+import JSONText
+import Polling
+import Reactor
+
+final class ControlStream: ServerStream {
+    private var command: ControlCommand?
+    private var body: [UInt8] = []
+    private var isPolling = false
+    /// Tells this stream from an earlier one of the same number.
+    private(set) lazy var serial = worker.nextSerial()
+
+    override func headReceived() {
+        do throws(ControlError) {
+            command = try ControlCommand(worker.requestHead)
+        } catch {
+            command = nil
+            return answerError(status: error.status, reason: error.reason, allow: error.allow)
+        }
+        if case .length(let length) = worker.requestHead.framing, length > UInt64(worker.service.publishBodyLimit) {
+            // Refused before it is read; what is left of it ends the connection.
+            refuseBody()
+        } else if case .poll = command {
+            beginPoll()
+        }
+    }
+
+    override func contentReceived(_ bytes: Span<UInt8>) {
+        guard command != nil else { return }
+        guard body.count + bytes.count <= worker.service.publishBodyLimit else { return refuseBody() }
+        body.append(bytes)
+        setClock(.body)
+    }
+
+    override func requestReceived() {
+        guard let command else { return }
+        self.command = nil
+        let body = body
+        self.body = []
+        switch command {
+        case .publish(let channel, let contentType, let key): publish(body, channel, contentType, key)
+        case .listChannels(let prefix, let after, let limit):
+            let names = worker.hub.withPool { $0.channelNames(prefix: prefix) }
+            answer(ControlReply.channels(names, after: after, limit: limit))
+        case .describe(let name):
+            guard let figures = worker.hub.withPool({ $0.describe(name) }) else { return answerUnknownChannel() }
+            answer(ControlReply.channel(name, figures))
+        case .delete(let name): delete(name)
+        case .status: answer(ControlReply.status(worker.statusFigures))
+        case .metrics: answer(ControlReply.metrics(worker.statusFigures))
+        case .reload: reload()
+        case .poll: break
+        }
+    }
+
+    override func refuse(_ error: HTTPError) {
+        answerError(status: error.status, reason: error.reason)
+    }
+
+    // MARK: Publishing
+
+    private func publish(_ body: [UInt8], _ channel: [UInt8]?, _ contentType: [UInt8]?, _ key: [UInt8]?) {
+        do throws(PublishError) {
+            let (items, isList) = try PublishDecoder.items(body: body, channel: channel, contentType: contentType, key: key)
+            let receipts = try worker.publish(items)
+            answer(ControlReply.receipts(receipts, isList: isList))
+        } catch {
+            answerError(status: error.status, reason: error.reason)
+        }
+    }
+
+    private func delete(_ name: ChannelName) {
+        let now = worker.now
+        let number = worker.publish { pool -> (UInt64?, [WakeUpCall]) in
+            guard let (number, calls) = pool.delete(name, now: now) else { return (nil, []) }
+            return (number, calls)
+        }
+        if let number { answer(ControlReply.deleted(number)) } else { answerUnknownChannel() }
+    }
+
+    private func reload() {
+        // The main thread reads the file; its verdict comes back through the worker's door.
+        worker.askForReload(for: self)
+    }
+
+    /// The configuration has been loaded, or refused with these errors.
+    func reloaded(errors: [String]) {
+        guard isOpen, phase == .exchange else { return }
+        if errors.isEmpty {
+            answer(ControlReply.reloaded)
+        } else {
+            answerError(status: 422, reason: errors.joined(separator: "\n"))
+        }
+    }
+
+    // MARK: A trusted poll
+
+    private func beginPoll() {
+        switch worker.service.routes.decideTrusted(worker.requestHead) {
+        case .poll(let request):
+            isPolling = true
+            perform(worker.switchboard.received(request, on: number, now: worker.now))
+        case .answer(let plain):
+            command = nil
+            answerError(status: plain.status, reason: plain.reason)
+        case .proxy: break
+        }
+    }
+
+    // MARK: JSON lines
+
+    override var speaksLines: Bool { true }
+
+    override func linesReceived(_ bytes: Span<UInt8>) -> Int {
+        var start = 0
+        var replies: [UInt8] = []
+        while let end = bytes.firstIndex(of: 0x0A, from: start) {
+            let line = bytes.extracting(start..<end)
+            start = end + 1
+            if !PublishDecoder.isBlank(line) { publish(line: line, into: &replies) }
+        }
+        if bytes.count - start > worker.service.publishLineLimit {
+            ControlReply.appendError(PublishError.lineTooLong(limit: worker.service.publishLineLimit).reason, to: &replies)
+            send(replies.span)
+            linger()
+            return bytes.count
+        }
+        if !replies.isEmpty { send(replies.span) }
+        if queuedBytes > 0 {
+            // A publisher that doesn't read its answers has to wait with its lines.
+            pauseReading()
+            watchOutput()
+        } else {
+            setClock(start < bytes.count ? .body : .tunnel)
+        }
+        return start
+    }
+
+    private func publish(line: Span<UInt8>, into replies: inout [UInt8]) {
+        do throws(PublishError) {
+            guard line.count <= worker.service.publishLineLimit else {
+                throw .lineTooLong(limit: worker.service.publishLineLimit)
+            }
+            let receipts = try worker.publish([try PublishDecoder.item(line: line)])
+            for receipt in receipts { ControlReply.append(receipt, to: &replies) }
+            replies.append("\n")
+        } catch {
+            ControlReply.appendError(error.reason, to: &replies)
+        }
+    }
+
+    override func outputDrained() {
+        if isPaused { resumeReading() }
+        if worker.clock(of: number) == .write { setClock(phase == .lingering ? .linger : .keepAlive) }
+    }
+
+    // MARK: Answers
+
+    private func answer(_ reply: ControlReply) {
+        command = nil
+        body = []
+        worker.output.reset()
+        reply.write(for: manner, date: worker.switchboard.date, into: &worker.output)
+        send(shared: worker.output.bytes)
+        if phase == .exchange { exchangeEnded(keepsAlive: manner.keepsAlive) } else { linger() }
+        watchOutput()
+    }
+
+    private func answerError(status: Int, reason: String, allow: StaticString? = nil) {
+        answer(ControlReply.error(status: status, reason: reason, allow: allow))
+    }
+
+    private func answerUnknownChannel() { answerError(status: 404, reason: "there is no such channel") }
+
+    private func refuseBody() {
+        answerError(status: 413, reason: PublishError.bodyTooLarge(limit: worker.service.publishBodyLimit).reason)
+    }
+
+    // MARK: Polls
+
+    override func perform(_ action: Switchboard.Action) {
+        guard let answer = worker.resolve(action, on: number) else { return }
+        isPolling = false
+        command = nil
+        send(shared: answer.bytes)
+        worker.figures.count(answer)
+        exchangeEnded(keepsAlive: answer.keepsAlive)
+        watchOutput()
+    }
+
+    override func abandon() {
+        if isPolling { worker.switchboard.peerClosed(number) }
+        isPolling = false
+        command = nil
+    }
+}

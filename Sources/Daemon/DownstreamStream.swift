@@ -1,0 +1,151 @@
+/// A client's connection: each of its requests becomes a poll, a proxied exchange, or a refusal.
+import ByteText
+import Gateway
+import HTTP1
+import Polling
+import Reactor
+
+final class DownstreamStream: ServerStream {
+    private enum Exchange {
+        case none
+        case poll
+        case proxied(ProxiedExchange)
+    }
+
+    private var exchange = Exchange.none
+    private var accessEntry: AccessEntry?
+
+    /// The client's address in numbers, as the app and templates get it.
+    var peerText: [UInt8] { Array(peer.host.utf8) }
+
+    // MARK: Requests
+
+    override func headReceived() {
+        accessEntry = worker.accessLog?.begin(worker.requestHead, peer: peer.host, now: worker.loop.now)
+        switch worker.service.routes.decide(worker.requestHead, client: peerText) {
+        case .poll(let request):
+            exchange = .poll
+            worker.figures.polls += 1
+            if worker.refusesPolls {
+                answer(.pollsExceeded)
+            } else {
+                perform(worker.switchboard.received(request, on: number, now: worker.now))
+            }
+        case .answer(let plain): answer(plain)
+        case .proxy:
+            let proxied = ProxiedExchange(downstream: self)
+            exchange = .proxied(proxied)
+            worker.figures.proxied += 1
+            proxied.begin()
+        }
+    }
+
+    override func contentReceived(_ bytes: Span<UInt8>) {
+        if case .proxied(let proxied) = exchange { proxied.requestContent(bytes) }
+    }
+
+    override func requestReceived() {
+        if case .proxied(let proxied) = exchange { proxied.requestEnded() }
+    }
+
+    override func refuse(_ error: HTTPError) {
+        worker.figures.refused += 1
+        answer(PlainAnswer(status: error.status, reason: error.reason, closes: true))
+    }
+
+    // MARK: Polls
+
+    /// Does what the Switchboard decided for this connection's poll.
+    override func perform(_ action: Switchboard.Action) {
+        guard let answer = worker.resolve(action, on: number) else { return }
+        send(shared: answer.bytes)
+        exchange = .none
+        worker.figures.count(answer)
+        finishAccessEntry(status: answer.status, bytes: answer.bodyBytes, answer: answer)
+        exchangeEnded(keepsAlive: answer.keepsAlive)
+        watchOutput()
+    }
+
+    // MARK: Answers of our own
+
+    /// Sends an answer that is complete in itself and ends the request.
+    func answer(_ plain: PlainAnswer) {
+        exchange = .none
+        var manner = manner
+        if plain.closes || worker.isDraining { manner.keepsAlive = false }
+        worker.output.reset()
+        let sent = plain.write(for: manner, date: worker.switchboard.date, into: &worker.output)
+        send(shared: worker.output.bytes)
+        finishAccessEntry(status: plain.status, bytes: sent, answer: nil)
+        if phase == .exchange { exchangeEnded(keepsAlive: manner.keepsAlive) } else { linger() }
+        watchOutput()
+    }
+
+    // MARK: Proxied exchanges
+
+    /// The response has been passed on in full, or as far as it came.
+    func proxiedExchangeEnded(_ proxied: ProxiedExchange, keepsAlive: Bool) {
+        exchange = .none
+        finishAccessEntry(status: proxied.status, bytes: proxied.contentBytes, answer: nil)
+        exchangeEnded(keepsAlive: keepsAlive)
+        watchOutput()
+    }
+
+    /// The response can't be completed; the client must see that.
+    func cut(_ proxied: ProxiedExchange) {
+        exchange = .none
+        finishAccessEntry(status: proxied.status, bytes: proxied.contentBytes, answer: nil)
+        // With a chunked body or a length the missing bytes show. A body that ends with the connection needs a reset.
+        end(reset: true)
+    }
+
+    override func tunnelReceived(_ bytes: Span<UInt8>) {
+        if case .proxied(let proxied) = exchange { proxied.tunnelFromDownstream(bytes) }
+    }
+
+    override func tunnelInputEnded() {
+        if case .proxied(let proxied) = exchange { proxied.downstreamTunnelEnded() }
+    }
+
+    override func outputDrained() {
+        if case .proxied(let proxied) = exchange {
+            proxied.downstreamDrained()
+        } else if worker.clock(of: number) == .write {
+            setClock(phase == .lingering ? .linger : .keepAlive)
+        }
+    }
+
+    // MARK: Ends
+
+    override func abandon() {
+        switch exchange {
+        case .none: break
+        case .poll:
+            worker.switchboard.peerClosed(number)
+            worker.figures.abandonedPolls += 1
+        case .proxied(let proxied): proxied.downstreamGone()
+        }
+        exchange = .none
+        // 499 is what proxies write for a client that left before its answer.
+        finishAccessEntry(status: 499, bytes: 0, answer: nil)
+    }
+
+    override func ended() {
+        if case .none = exchange { return }
+        abandon()
+    }
+
+    override func drain() {
+        if case .poll = exchange {
+            perform(worker.switchboard.finish(number, .drain, closing: true))
+        } else {
+            super.drain()
+        }
+    }
+
+    private func finishAccessEntry(status: Int, bytes: Int, answer: PollAnswer?) {
+        guard let entry = accessEntry else { return }
+        accessEntry = nil
+        worker.accessLog?.end(entry, status: status, bytes: bytes, poll: answer, now: worker.loop.now)
+    }
+}

@@ -1,0 +1,99 @@
+/// Everything that the daemon listens on, bound before threads start and rights are given up.
+///
+/// An address of TCP is bound once per worker, and the system spreads connections over them; a Unix socket is bound once
+/// and accepted from by all workers.
+import ConfigFile
+import Gateway
+import Glibc
+import Reactor
+
+final class ListeningSockets {
+    /// What one worker listens on.
+    struct Share: Sendable {
+        let clients: [ListeningSocket]
+        let control: ListeningSocket?
+    }
+
+    private let clients: [[ListeningSocket]]
+    private let control: ListeningSocket?
+
+    init(_ configuration: Configuration) throws(Server.StartError) {
+        var clients: [[ListeningSocket]] = []
+        for address in configuration.listen {
+            clients.append(try Self.bind(address, workers: configuration.workers))
+        }
+        self.clients = clients
+        control = try configuration.control.map { control throws(Server.StartError) in try Self.bind(control) }
+        try Self.giveUpRights(configuration)
+    }
+
+    /// Where clients come in, with the ports that the system chose.
+    var addresses: [SocketAddress] { clients.compactMap { $0.first?.address } }
+
+    var controlPath: String? {
+        guard case .unix(let path) = control?.address else { return nil }
+        return path
+    }
+
+    func share(of worker: Int) -> Share {
+        Share(clients: clients.map { $0[min(worker, $0.count - 1)] }, control: control)
+    }
+
+    /// Removes the files of our Unix sockets.
+    func removeFiles() {
+        for address in addresses + (control.map { [$0.address] } ?? []) {
+            if case .unix(let path) = address { unsafe _ = unlink(path) }
+        }
+    }
+
+    private static func bind(_ address: ListenAddress, workers: Int) throws(Server.StartError) -> [ListeningSocket] {
+        do throws(SystemError) {
+            switch address {
+            case .unix(let path):
+                // The app's own clients, such as a web server in front, are other users.
+                return [try ListeningSocket(address: .unix(path: path), sharesPort: false, mode: 0o666)]
+            case .network(let host, let port):
+                guard let wanted = SocketAddress(numericHost: host, port: port) else {
+                    throw SystemError("inet_pton", code: EINVAL)
+                }
+                let first = try ListeningSocket(address: wanted, sharesPort: workers > 1)
+                var sockets = [first]
+                while sockets.count < workers {
+                    sockets.append(try ListeningSocket(address: first.address, sharesPort: true))
+                }
+                return sockets
+            }
+        } catch {
+            throw Server.StartError(description: "can't listen on \(address): \(error)")
+        }
+    }
+
+    private static func bind(_ control: Configuration.Control) throws(Server.StartError) -> ListeningSocket {
+        do {
+            let owner = try control.owner.map { try Privileges.userID($0).user }
+            let group = try control.group.map { try Privileges.groupID($0) }
+            let socket = try ListeningSocket(address: .unix(path: control.socket), sharesPort: false, mode: control.mode)
+            try Privileges.give(control.socket, owner: owner, group: group)
+            return socket
+        } catch let error as SystemError where error.code == EADDRINUSE {
+            throw Server.StartError(
+                description: "can't listen on the control socket \(control.socket): somebody listens there, or it is no socket")
+        } catch {
+            throw Server.StartError(description: "can't listen on the control socket \(control.socket): \(error)")
+        }
+    }
+
+    private static func giveUpRights(_ configuration: Configuration) throws(Server.StartError) {
+        guard let name = configuration.user else { return }
+        do {
+            let user = try Privileges.userID(name)
+            let group = try configuration.group.map { try Privileges.groupID($0) } ?? user.group
+            if let control = configuration.control, control.owner == nil {
+                try Privileges.give(control.socket, owner: user.user, group: nil)
+            }
+            try Privileges.become(user: user.user, group: group)
+        } catch {
+            throw Server.StartError(description: "can't become the user \(name): \(error)")
+        }
+    }
+}

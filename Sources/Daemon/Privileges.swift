@@ -1,0 +1,39 @@
+/// Users and groups by name, and giving up root's rights once the sockets are bound.
+import Glibc
+import Reactor
+
+enum Privileges {
+    /// A name that the system doesn't know.
+    struct UnknownName: Error, CustomStringConvertible {
+        let kind: String
+        let name: String
+        var description: String { "there is no \(kind) named \(name)" }
+    }
+
+    static func userID(_ name: String) throws(UnknownName) -> (user: uid_t, group: gid_t) {
+        if let number = uid_t(name) { return (number, gid_t(number)) }
+        guard let entry = unsafe getpwnam(name) else { throw UnknownName(kind: "user", name: name) }
+        return unsafe (entry.pointee.pw_uid, entry.pointee.pw_gid)
+    }
+
+    static func groupID(_ name: String) throws(UnknownName) -> gid_t {
+        if let number = gid_t(name) { return number }
+        guard let entry = unsafe getgrnam(name) else { throw UnknownName(kind: "group", name: name) }
+        return unsafe entry.pointee.gr_gid
+    }
+
+    /// Gives a file to an owner and a group; nil leaves what it has.
+    static func give(_ path: String, owner: uid_t?, group: gid_t?) throws(SystemError) {
+        guard owner != nil || group != nil else { return }
+        guard unsafe chown(path, owner ?? uid_t.max, group ?? gid_t.max) == 0 else { throw SystemError("chown") }
+    }
+
+    /// Becomes `user` for good: groups first, since only root may set them.
+    static func become(user: uid_t, group: gid_t) throws(SystemError) {
+        guard geteuid() == 0 else { return }
+        var groups = [group]
+        guard unsafe setgroups(1, &groups) == 0 else { throw SystemError("setgroups") }
+        guard setgid(group) == 0 else { throw SystemError("setgid") }
+        guard setuid(user) == 0 else { throw SystemError("setuid") }
+    }
+}

@@ -1,0 +1,251 @@
+/// The process: binds, starts the workers, and then handles signals, reloads and the pool's clock on the main thread.
+package import ConfigFile
+import Gateway
+import Glibc
+import Logging
+import Polling
+import Reactor
+
+package final class Server {
+    /// Why the daemon could not start, in one sentence.
+    package struct StartError: Error, CustomStringConvertible {
+        package let description: String
+    }
+
+    private let path: String
+    private var configuration: Configuration
+    private let environment: [String: String]
+    private let loop: EventLoop
+    private let writer: LogWriter
+    private let log: Logger
+    private let door: ServerDoor
+    private let hub: Hub
+    private let sockets: ListeningSockets
+    private let startedAt: Int64
+    private let descriptorsLimit: Int
+
+    private var accessWriter: LogWriter?
+    private var threads: [LoopThread] = []
+    private var runningWorkers = 0
+    private var failure: SystemError?
+    private var isDraining = false
+    private var reloads: UInt64 = 0
+    private var refusedReloads: UInt64 = 0
+
+    /// Binds everything, so that a daemon that cannot serve says so before it is called started.
+    ///
+    /// - Parameters:
+    ///   - path: the configuration file, read again at each reload.
+    ///   - configuration: what was read from it.
+    package init(
+        path: String, configuration: Configuration, environment: [String: String]
+    ) throws(StartError) {
+        self.path = path
+        self.configuration = configuration
+        self.environment = environment
+        SignalSource.ignoreBrokenPipes()
+        descriptorsLimit = DescriptorLimit.raise()
+        do throws(SystemError) {
+            loop = try EventLoop()
+            startedAt = loop.now
+            let writer = try LogWriter(.standardError)
+            self.writer = writer
+            log = OperationalLog.logger(
+                writer: writer, format: configuration.log.format == .json ? .json : .text,
+                level: OperationalLog.level(configuration.log.level))
+            accessWriter = try AccessLog.writer(for: configuration.log, sharing: writer)
+            door = try ServerDoor(workers: configuration.workers)
+            hub = try Hub(
+                limits: PoolLimits(of: configuration.pool), epoch: Epoch(random: UInt64.random(in: .min ... .max)),
+                workers: configuration.workers)
+        } catch {
+            throw StartError(description: "\(error)")
+        }
+        sockets = try ListeningSockets(configuration)
+    }
+
+    /// Serves until a signal ends it.
+    ///
+    /// - Returns: the process' exit status.
+    package func run() throws(StartError) -> Int32 {
+        warnOfOldLibrary()
+        let service: Service
+        do throws(StartError) {
+            service = try makeService(configuration)
+            try startWorkers(service)
+        } catch {
+            writer.end()
+            throw error
+        }
+        let sources = [
+            signal(SIGTERM) { $0.drain() }, signal(SIGINT) { $0.drain() }, signal(SIGHUP) { $0.reloadForSignal() },
+            signal(SIGUSR1) { $0.reopenLogs() },
+        ]
+        let inbox = LoopInboxSource(loop: loop, inbox: door.inbox) { [unowned self] notices in
+            for notice in notices { take(notice) }
+        }
+        var expiry: LoopTimer?
+        expiry = LoopTimer(loop: loop) { [unowned self] in
+            expirePool()
+            expiry?.set(loop.now + 1_000_000_000)
+        }
+        expiry?.set(loop.now + 1_000_000_000)
+        while runningWorkers > 0 { loop.runTurn() }
+        expiry = nil
+        withExtendedLifetime((sources, inbox)) {}
+        for thread in threads { thread.join() }
+        sockets.removeFiles()
+        log.info("ended")
+        accessWriter?.end()
+        writer.end()
+        return failure == nil ? 0 : 1
+    }
+
+    private func signal(_ number: Int32, _ handle: @escaping (Server) -> Void) -> SignalSource {
+        SignalSource(loop: loop, signal: number) { [unowned self] in handle(self) }
+    }
+
+    // MARK: Start
+
+    private func startWorkers(_ service: Service) throws(StartError) {
+        for index in 0..<configuration.workers {
+            let (number, hub, door, log) = (WorkerNumber(index), hub, door, log)
+            let sockets = sockets.share(of: index)
+            do throws(SystemError) {
+                let thread = try LoopThread(name: "worker \(index)") {
+                    Worker.serve(number: number, hub: hub, service: service, door: door, log: log, sockets: sockets)
+                }
+                threads.append(thread)
+                runningWorkers += 1
+            } catch {
+                throw StartError(description: "no thread can be started: \(error)")
+            }
+        }
+        waitForStart()
+        if let failure {
+            throw StartError(description: "a worker could not start: \(failure)")
+        }
+        for address in sockets.addresses { log.info("listening on \(address)") }
+        if let control = sockets.controlPath { log.info("control socket at \(control)") }
+        log.info("ready", metadata: ["workers": "\(configuration.workers)", "descriptors": "\(descriptorsLimit)"])
+    }
+
+    /// Blocks until each worker has said that it serves or why it can't.
+    private func waitForStart() {
+        var waiting = runningWorkers
+        let inbox = LoopInboxSource(loop: loop, inbox: door.inbox) { [unowned self] notices in
+            for notice in notices {
+                take(notice)
+                switch notice {
+                case .started, .failed: waiting -= 1
+                default: break
+                }
+            }
+        }
+        while waiting > 0 { loop.runTurn() }
+        withExtendedLifetime(inbox) {}
+    }
+
+    /// Fixes to evbuffer and to the parsing that we don't use came after 2.1.12; what is used here is sound in it, but an
+    /// operator should know what runs.
+    private func warnOfOldLibrary() {
+        let version = EventLoop.libraryVersion
+        if version.hasPrefix("2.0") || version.hasPrefix("1.") {
+            log.warning("libevent \(version) is too old; 2.1.12 with its distribution's fixes is the least")
+        } else {
+            log.debug("libevent \(version)")
+        }
+    }
+
+    private func makeService(_ configuration: Configuration) throws(StartError) -> Service {
+        try Service(
+            configuration, path: path, epoch: hub.epoch, descriptorsLimit: descriptorsLimit, accessWriter: accessWriter,
+            startedAt: startedAt)
+    }
+
+    // MARK: Notices and signals
+
+    private func take(_ notice: ServerNotice) {
+        switch notice {
+        case .started: break
+        case .failed(let error):
+            failure = error
+            runningWorkers -= 1
+        case .ended: runningWorkers -= 1
+        case .reload(let worker, let stream, let serial):
+            hub.door(of: worker).post(.reloaded(stream: stream, serial: serial, errors: reload()))
+        }
+    }
+
+    private func drain() {
+        if isDraining {
+            log.notice("asked to end a second time: what is left is cut off")
+            return hub.tellAll(.endNow)
+        }
+        isDraining = true
+        log.info("draining: held polls are answered, running requests may finish")
+        hub.tellAll(.drain)
+        drainTimer = LoopTimer(loop: loop) { [unowned self] in
+            log.warning("the time for draining is up: what is left is cut off")
+            hub.tellAll(.endNow)
+        }
+        drainTimer?.set(loop.now + configuration.timeouts.drain.wholeNanoseconds)
+    }
+
+    private var drainTimer: LoopTimer?
+
+    private func reopenLogs() {
+        accessWriter?.reopen()
+        log.info("log files opened anew")
+    }
+
+    private func reloadForSignal() {
+        for error in reload() { log.error("\(error)") }
+    }
+
+    /// Reads the file again. A file with errors changes nothing.
+    ///
+    /// - Returns: what is wrong, or nothing.
+    private func reload() -> [String] {
+        do {
+            let fresh = try Configuration.load(path: path, environment: environment)
+            let fixed = Configuration.changesThatNeedRestart(from: configuration, to: fresh)
+            guard fixed.isEmpty else {
+                throw StartError(description: "\(path): these change at a restart only: \(fixed.joined(separator: ", "))")
+            }
+            let access = fresh.log == configuration.log ? accessWriter : try AccessLog.writer(for: fresh.log, sharing: writer)
+            let previous = accessWriter
+            accessWriter = access
+            let service = try makeService(fresh)
+            configuration = fresh
+            let now = Moment(nanoseconds: loop.now)
+            hub.withPool { $0.setLimits(PoolLimits(of: fresh.pool), now: now) }
+            hub.tellAll(.serve(service))
+            if let previous, previous !== access, previous !== writer { retired.append(previous) }
+            reloads += 1
+            door.count(reloads: reloads, refused: refusedReloads)
+            log.info("configuration reloaded")
+            return []
+        } catch let errors as ConfigurationErrors {
+            return refuseReload(errors.errors.map { "\($0)" })
+        } catch {
+            return refuseReload(["\(error)"])
+        }
+    }
+
+    /// Log writers that workers may still write to; they end with the process.
+    private var retired: [LogWriter] = []
+
+    private func refuseReload(_ errors: [String]) -> [String] {
+        refusedReloads += 1
+        door.count(reloads: reloads, refused: refusedReloads)
+        log.error("the configuration was not reloaded; the old one stays")
+        return errors
+    }
+
+    private func expirePool() {
+        let now = Moment(nanoseconds: loop.now)
+        // Slices, so that a worker never waits long for the lock.
+        while hub.withPool({ $0.expire(now: now, limit: 1000) }) == 1000 {}
+    }
+}

@@ -1,0 +1,64 @@
+/// What the workers and the main thread share besides the hub: the main thread's box, the board of figures, and the count
+/// of open connections, which is one because descriptors are the process'.
+import Gateway
+import Polling
+import Reactor
+import Synchronization
+
+final class ServerDoor: Sendable {
+    let inbox: LoopInbox<ServerNotice>
+    private let board: Mutex<[WorkerFigures]>
+    private let reloadCounts = Mutex<(done: UInt64, refused: UInt64)>((0, 0))
+    private let connections = Atomic<Int>(0)
+
+    /// - Throws: `SystemError` when no descriptor is left.
+    init(workers: Int) throws(SystemError) {
+        inbox = try LoopInbox()
+        board = Mutex([WorkerFigures](repeating: WorkerFigures(), count: workers))
+    }
+
+    /// How many reloads took effect and were refused.
+    var reloads: (done: UInt64, refused: UInt64) { reloadCounts.withLock { $0 } }
+
+    func count(reloads: UInt64, refused: UInt64) { reloadCounts.withLock { $0 = (reloads, refused) } }
+
+    /// Puts a worker's figures on the board, at the end of its turn.
+    func publish(_ figures: WorkerFigures, of worker: WorkerNumber) {
+        board.withLock { $0[worker.index] = figures }
+    }
+
+    /// All workers' figures added up.
+    var traffic: WorkerFigures {
+        board.withLock { board in
+            var sum = WorkerFigures()
+            for figures in board { sum.add(figures) }
+            return sum
+        }
+    }
+
+    var connectionCount: Int { connections.load(ordering: .relaxed) }
+
+    func connectionsChanged(by difference: Int) { connections.add(difference, ordering: .relaxed) }
+}
+
+/// What a worker tells the main thread.
+enum ServerNotice: Sendable {
+    case started
+    case failed(SystemError)
+    case ended
+    /// A publisher asks for a reload; the answer goes to this stream of this worker.
+    case reload(worker: WorkerNumber, stream: Int, serial: UInt64)
+}
+
+/// What the main thread or another worker tells a worker.
+enum WorkerNotice: Sendable {
+    /// A publish or a deletion touched a channel on which this worker holds polls.
+    case wake(ChannelID)
+    /// Serve by this configuration from now on.
+    case serve(Service)
+    case drain
+    /// The time for draining is up.
+    case endNow
+    /// The answer to a reload that a stream asked for; empty errors: it took effect.
+    case reloaded(stream: Int, serial: UInt64, errors: [String])
+}

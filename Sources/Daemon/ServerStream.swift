@@ -1,0 +1,218 @@
+/// A connection on which HTTP requests come in: reads them one after the other, keeps pipelined bytes until their turn,
+/// and ends politely. What a request means is the subclasses' business.
+///
+/// The phases and what is legal in them:
+///  - `head`: between requests, or inside a head. Bytes are read.
+///  - `exchange`: a request is being answered. Its body is read; bytes behind it wait, a bounded number of them.
+///  - `discarding`: the answer has left before the request's end; the rest of the body is read and dropped, bounded.
+///  - `lingering`: our side has ended. What still comes is dropped until the peer closes, so that it can read the answer
+///    (RFC 9112 §9.6).
+///  - `tunnel`: the bytes are no longer HTTP.
+///  - `lines`: they never were; the first byte said so.
+import ByteText
+import Gateway
+import HTTP1
+import Reactor
+
+class ServerStream: WorkerStream {
+    enum Phase {
+        case head
+        case exchange
+        case discarding
+        case lingering
+        case tunnel
+        /// Lines instead of HTTP, from the first byte on.
+        case lines
+    }
+
+    /// Pipelined bytes that are read ahead while a request is being answered; beyond it the peer has to wait.
+    private static let readAheadBytesLimit = 16384
+    /// Body bytes read for nothing, after which closing is cheaper.
+    private static let discardedBytesLimit = 262_144
+
+    private(set) var phase = Phase.head
+    private var reader = RequestReader()
+    /// No request has been read.
+    private var isNew = true
+    /// The end of the request under way has been read.
+    private var requestHasEnded = true
+    private var discardedBytes = 0
+    /// Of the request under way, or the last one.
+    private(set) var manner = RequestManner()
+    let peer: SocketAddress
+
+    init(worker: Worker, socket: consuming StreamSocket, peer: SocketAddress) {
+        self.peer = peer
+        super.init(worker: worker, socket: socket)
+        setClock(.head)
+    }
+
+    // MARK: What a subclass says
+
+    /// A request's head stands in `worker.requestHead`.
+    func headReceived() { preconditionFailure("a subclass answers requests") }
+    /// A piece of its body, lent for this call.
+    func contentReceived(_ bytes: Span<UInt8>) {}
+    /// The request is complete.
+    func requestReceived() {}
+    /// The client has gone while its request was being answered.
+    func abandon() {}
+    /// Bytes of a tunnel.
+    func tunnelReceived(_ bytes: Span<UInt8>) {}
+    func tunnelInputEnded() {}
+    /// The request can't be read; the connection ends with this.
+    func refuse(_ error: HTTPError) { preconditionFailure("a subclass says how it refuses") }
+
+    /// What the Switchboard decided for this connection's poll.
+    func perform(_ action: Switchboard.Action) { preconditionFailure("only a stream that polls has polls") }
+    /// Whether a first byte of `{` means lines.
+    var speaksLines: Bool { false }
+    /// Bytes of lines.
+    ///
+    /// - Returns: how many of them are done with.
+    func linesReceived(_ bytes: Span<UInt8>) -> Int { bytes.count }
+
+    // MARK: The course of requests
+
+    /// The request has been answered in full.
+    final func exchangeEnded(keepsAlive: Bool) {
+        guard isOpen, phase == .exchange else { return }
+        if !keepsAlive || worker.isDraining { return linger() }
+        if requestHasEnded {
+            beginNextRequest()
+        } else {
+            phase = .discarding
+            discardedBytes = 0
+            resumeReading()
+            setClock(.body)
+        }
+    }
+
+    /// From now on the connection carries bytes, not requests.
+    final func becomeTunnel() {
+        phase = .tunnel
+        setClock(.tunnel)
+        resumeReading()
+        lendAgain()
+    }
+
+    /// Sends what waits, ends our side and waits a little for the peer to end its own.
+    final func linger() {
+        guard isOpen, phase != .lingering else { return }
+        phase = .lingering
+        finishSending()
+        resumeReading()
+        setClock(.linger)
+    }
+
+    private func beginNextRequest() {
+        phase = .head
+        setClock(unreadBytes > 0 ? .head : .keepAlive)
+        watchOutput()
+        resumeReading()
+        lendAgain()
+    }
+
+    // MARK: The stream's calls
+
+    final override func received(_ bytes: Span<UInt8>) -> Int {
+        var position = 0
+        while isOpen {
+            switch phase {
+            case .lingering: return bytes.count
+            case .tunnel:
+                tunnelReceived(bytes.extracting(position...))
+                return bytes.count
+            case .exchange where requestHasEnded:
+                // Pipelined bytes wait for their turn.
+                if bytes.count - position > Self.readAheadBytesLimit { pauseReading() }
+                return position
+            case .lines: return linesReceived(bytes)
+            case .head where isNew && speaksLines && bytes.count > 0 && bytes[0] == UInt8(ascii: "{"):
+                phase = .lines
+                continue
+            case .head, .exchange, .discarding: break
+            }
+            if isPaused || !readNext(bytes, &position) { return position }
+        }
+        return bytes.count
+    }
+
+    /// Reads one element of a request.
+    ///
+    /// - Returns: false when more bytes are needed.
+    private func readNext(_ bytes: Span<UInt8>, _ position: inout Int) -> Bool {
+        do throws(HTTPError) {
+            switch try reader.next(bytes, &position, head: &worker.requestHead, limits: worker.service.headLimits) {
+            case .needsMore:
+                if phase == .head, bytes.count > position { headHasBegun() }
+                return false
+            case .head:
+                phase = .exchange
+                isNew = false
+                requestHasEnded = false
+                manner = RequestManner(worker.requestHead)
+                if worker.isDraining { manner.keepsAlive = false }
+                setClock(nil)
+                headReceived()
+            case .content(let range):
+                if phase == .discarding { discard(range.count) } else { contentReceived(bytes.extracting(range)) }
+            case .end:
+                requestHasEnded = true
+                if phase == .discarding { beginNextRequest() } else if phase == .exchange { requestReceived() }
+            }
+        } catch {
+            position = bytes.count
+            manner.keepsAlive = false
+            if phase == .exchange { abandon() }
+            if isOpen { refuse(error) }
+        }
+        return true
+    }
+
+    /// The head clock is absolute: it starts with the first byte, and more bytes don't extend it.
+    private func headHasBegun() {
+        if worker.clock(of: number) != .head { setClock(.head) }
+    }
+
+    private func discard(_ count: Int) {
+        discardedBytes += count
+        if discardedBytes > Self.discardedBytesLimit { linger() } else { setClock(.body) }
+    }
+
+    final override func inputEnded(_ end: End) {
+        switch phase {
+        case .tunnel:
+            if case .finished = end { tunnelInputEnded() } else { self.end() }
+        case .exchange:
+            abandon()
+            self.end()
+        case .head where queuedBytes > 0: linger()
+        case .head, .discarding, .lingering, .lines: self.end()
+        }
+    }
+
+    final override func peerClosedWhilePaused() {
+        guard phase == .exchange else { return }
+        abandon()
+        end()
+    }
+
+    override func deadlinePassed(_ clock: Clock) {
+        switch clock {
+        case .write where outputMoves(): break
+        case .head where phase == .head:
+            manner = RequestManner()
+            refuse(.headTooSlow)
+        case .body where phase == .exchange:
+            abandon()
+            manner.keepsAlive = false
+            if isOpen { refuse(.contentTooSlow) }
+        default: end()
+        }
+    }
+
+    override func drain() {
+        if phase == .head, reader.isIdle, unreadBytes == 0, queuedBytes == 0 { end() }
+    }
+}

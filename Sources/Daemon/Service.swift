@@ -1,0 +1,103 @@
+/// A configuration made ready for the workers: routes compiled, addresses resolved, limits in the units of their use. A
+/// value, so that a reload is one assignment.
+import ConfigFile
+import Gateway
+import Glibc
+import HTTP1
+import Polling
+import Reactor
+
+struct Service: Sendable {
+    let routes: RouteTable
+    let upstreamAddress: SocketAddress
+    /// What the app is told as Host; nil: what the client said.
+    let upstreamHost: [UInt8]?
+    let idleUpstreamLimit: Int
+    let headLimits: HeadLimits
+    let responseLimits: HeadLimits
+    /// nil: none.
+    let requestBodyLimit: UInt64?
+    let publishBodyLimit: Int
+    let publishLineLimit: Int
+    let connectionsLimit: Int
+    /// Per worker.
+    let heldPollsLimit: Int
+    /// Nanoseconds per `Clock`, in its order.
+    let clockDurations: [Int64]
+    let configurationPath: String
+    let workers: Int
+    let startedAt: Int64
+    private let accessWriter: LogWriter?
+    private let accessFormat: AccessLog.Format
+
+    init(
+        _ configuration: Configuration, path: String, epoch: Epoch, descriptorsLimit: Int, accessWriter: LogWriter?,
+        startedAt: Int64
+    ) throws(Server.StartError) {
+        routes = RouteTable(configuration, epoch: epoch)
+        upstreamAddress = try Self.resolve(configuration.upstream.server)
+        upstreamHost = configuration.upstream.host.map { Array($0.utf8) }
+        idleUpstreamLimit = configuration.upstream.idleConnections
+        let limits = configuration.limits
+        headLimits = HeadLimits(
+            lineBytesLimit: limits.requestLineBytes, fieldBytesLimit: limits.fieldBytes, headBytesLimit: limits.headBytes,
+            fieldCountLimit: limits.headerLines)
+        requestBodyLimit = limits.requestBodyBytes.map(UInt64.init)
+        responseLimits = HeadLimits.responses
+        publishBodyLimit = configuration.control?.bodyBytesLimit ?? 0
+        publishLineLimit = configuration.control?.lineBytesLimit ?? 0
+        let room = max(1, descriptorsLimit - DescriptorLimit.reserve)
+        connectionsLimit = min(configuration.limits.connections ?? room, room)
+        heldPollsLimit = max(1, (configuration.limits.polls ?? connectionsLimit) / configuration.workers)
+        clockDurations = Clock.allCases.map { $0.duration(in: configuration).wholeNanoseconds }
+        configurationPath = path
+        workers = configuration.workers
+        self.startedAt = startedAt
+        self.accessWriter = accessWriter
+        accessFormat = configuration.log.accessFormat == .json ? .json : .text
+    }
+
+    var droppedLogLines: UInt64 { accessWriter?.droppedLines ?? 0 }
+
+    func makeAccessLog() -> AccessLog? { accessWriter.map { AccessLog(writer: $0, format: accessFormat) } }
+
+    /// The address behind a name, asked of the system's resolver: at the start and at a reload, never on a worker.
+    private static func resolve(_ server: UpstreamServer) throws(Server.StartError) -> SocketAddress {
+        switch server {
+        case .unix(let path): return .unix(path: path)
+        case .network(let host, let port):
+            if let address = SocketAddress(numericHost: host, port: port) { return address }
+            do throws(SystemError) {
+                return try SocketAddress.resolve(host: host, port: port)
+            } catch {
+                throw Server.StartError(description: "the application's host \(host) can't be resolved: \(error)")
+            }
+        }
+    }
+}
+
+extension Clock {
+    func duration(in configuration: Configuration) -> Duration {
+        let timeouts = configuration.timeouts
+        return switch self {
+        case .head: timeouts.head
+        case .body: timeouts.body
+        case .write: timeouts.write
+        case .keepAlive: timeouts.keepAlive
+        case .tunnel: timeouts.tunnel
+        case .linger: .seconds(2)
+        case .connect: configuration.upstream.connectTimeout
+        case .response: configuration.upstream.responseTimeout
+        case .gap: configuration.upstream.idleTimeout
+        case .idleUpstream: configuration.upstream.idleConnectionTimeout
+        }
+    }
+}
+
+extension PoolLimits {
+    init(of pool: Configuration.Pool) {
+        self.init(
+            messagesPerChannel: pool.messages, age: pool.age, memoryBytes: pool.memoryBytes, channels: pool.channels,
+            idempotencyKeys: pool.idempotencyKeys)
+    }
+}

@@ -1,0 +1,123 @@
+/// A connection to the app: carries one exchange at a time and waits in the worker's pool between two.
+import ByteText
+import HTTP1
+import Gateway
+import Reactor
+
+final class UpstreamStream: WorkerStream {
+    private var reader = ResponseReader()
+    /// The exchange under way; nil while the connection is idle.
+    private(set) var exchange: ProxiedExchange?
+    /// It has carried an exchange before, so it may have died while idle.
+    private(set) var isReused = false
+    private var isConnected = false
+
+    override init(worker: Worker, socket: consuming StreamSocket) {
+        isConnected = !socket.isConnecting
+        super.init(worker: worker, socket: socket)
+    }
+
+    /// Gives the connection to an exchange.
+    func begin(_ exchange: ProxiedExchange, method: Method) {
+        self.exchange = exchange
+        reader.awaitResponse(to: method, upgrade: exchange.asksForUpgrade)
+        setClock(isConnected ? .response : .connect)
+    }
+
+    /// Takes the connection from its exchange, complete or not.
+    func release() {
+        exchange = nil
+        isReused = true
+    }
+
+    // MARK: The stream's calls
+
+    override func connected() {
+        isConnected = true
+        if exchange != nil { setClock(.response) }
+    }
+
+    override func received(_ bytes: Span<UInt8>) -> Int {
+        guard exchange != nil else {
+            // Whatever an idle connection says belongs to nobody: a late end, a 408, a response that nobody asked for.
+            end()
+            return bytes.count
+        }
+        var position = 0
+        worker.output.reset()
+        while isOpen, !isPaused, let exchange {
+            if exchange.isTunnel {
+                setClock(.tunnel)
+                exchange.tunnelFromUpstream(bytes.extracting(position...))
+                return bytes.count
+            }
+            do throws(ResponseError) {
+                let event = try reader.next(bytes, &position, head: &worker.responseHead, limits: worker.service.responseLimits)
+                if case .needsMore = event { break }
+                take(event, bytes, exchange, hasExcess: position < bytes.count)
+            } catch {
+                end()
+                exchange.upstreamFailed(.malformedResponse)
+            }
+        }
+        exchange?.flushToDownstream()
+        return position
+    }
+
+    private func take(_ event: ResponseEvent, _ bytes: Span<UInt8>, _ exchange: ProxiedExchange, hasExcess: Bool) {
+        switch event {
+        case .needsMore: break
+        case .interimHead: exchange.responseHead()
+        case .switchingProtocols: exchange.responseHead()
+        case .head:
+            setClock(.gap)
+            exchange.responseHead()
+        case .content(let range):
+            setClock(.gap)
+            exchange.responseContent(bytes.extracting(range))
+        case .end: exchange.responseEnded(excess: hasExcess)
+        }
+    }
+
+    override func outputDrained() { exchange?.upstreamDrained() }
+
+    override func inputEnded(_ end: End) {
+        guard let exchange else { return self.end() }
+        if exchange.isTunnel {
+            if case .finished = end { exchange.upstreamTunnelEnded() } else { self.end() }
+            return
+        }
+        if !isConnected {
+            self.end()
+            return exchange.upstreamFailed(.unreachable)
+        }
+        var isComplete = false
+        if case .finished = end {
+            do throws(ResponseError) { isComplete = try reader.endOfInput() } catch {}
+        }
+        if isComplete {
+            worker.output.reset()
+            exchange.responseEnded(excess: true)
+        } else {
+            self.end()
+            exchange.upstreamFailed(.disconnected)
+        }
+    }
+
+    override func deadlinePassed(_ clock: Clock) {
+        if clock == .write, outputMoves() { return }
+        let exchange = exchange
+        end()
+        switch clock {
+        case .connect: exchange?.upstreamFailed(.connectTimeout)
+        case .response, .gap, .write: exchange?.upstreamFailed(.responseTimeout)
+        default: break
+        }
+    }
+
+    override func ended() { worker.upstream.forget(self) }
+
+    override func drain() {
+        if exchange == nil { end() }
+    }
+}

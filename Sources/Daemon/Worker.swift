@@ -1,0 +1,378 @@
+/// One thread, one loop, its connections and its Switchboard. Nothing of it leaves the thread; what others have to say
+/// comes through its door.
+///
+/// A turn: the loop waits and calls streams; then `afterTurn` answers woken polls for a bounded time, ends holds and
+/// connections whose time is up, tells the pool which holds have ended, and drops closed streams. A stream is never freed
+/// inside its own callback.
+import Gateway
+import Glibc
+import HTTP1
+import Logging
+import Polling
+import Reactor
+
+final class Worker {
+    /// Nanoseconds that one turn may spend on answering woken polls, so that timers, accepts and publishes go on during a
+    /// wave of releases (SECURITY M10).
+    private static let releaseSlice: Int64 = 1_000_000
+
+    let loop: EventLoop
+    let hub: Hub
+    let number: WorkerNumber
+    let log: Logger
+    private let server: ServerDoor
+    private(set) var service: Service
+
+    var switchboard: Switchboard
+    var upstream = UpstreamConnections()
+    var accessLog: AccessLog?
+    var figures = WorkerFigures()
+    private(set) var isDraining = false
+
+    /// Reused by every stream of this worker for the call under way.
+    var requestHead = RequestHead()
+    var responseHead = ResponseHead()
+    var output = HTTPWriter()
+
+    private var streams: [WorkerStream?] = []
+    private var freeNumbers: [Int] = []
+    private var closed: [WorkerStream] = []
+    private var clocks: DeadlineTable
+    private var timer: LoopTimer?
+    private var listeners: [Listener] = []
+    private var inbox: LoopInboxSource<WorkerNotice>?
+    /// Channels whose holds here a publisher of this worker has touched in this turn.
+    private var touched: [ChannelID] = []
+    private var lastSerial: UInt64 = 0
+
+    /// A worker's whole life, on its own thread.
+    static func serve(
+        number: WorkerNumber, hub: Hub, service: Service, door: ServerDoor, log: Logger, sockets: ListeningSockets.Share
+    ) {
+        do throws(SystemError) {
+            let worker = try Worker(number: number, hub: hub, service: service, server: door, log: log)
+            worker.listen(on: sockets)
+            door.inbox.post(.started)
+            worker.run()
+            door.inbox.post(.ended)
+        } catch {
+            door.inbox.post(.failed(error))
+        }
+    }
+
+    /// To be called on the worker's own thread.
+    init(
+        number: WorkerNumber, hub: Hub, service: Service, server: ServerDoor, log: Logger
+    ) throws(SystemError) {
+        loop = try EventLoop()
+        self.number = number
+        self.hub = hub
+        self.service = service
+        self.server = server
+        self.log = log
+        switchboard = Switchboard(epoch: hub.epoch, date: DateField(seconds: Int64(WallTime.now.seconds)))
+        clocks = DeadlineTable(durations: service.clockDurations)
+        accessLog = service.makeAccessLog()
+        timer = LoopTimer(loop: loop) {}
+        inbox = LoopInboxSource(loop: loop, inbox: hub.door(of: number)) { [unowned self] notices in
+            for notice in notices { take(notice) }
+        }
+    }
+
+    var now: Moment { Moment(nanoseconds: loop.now) }
+
+    // MARK: Listening
+
+    func listen(on sockets: ListeningSockets.Share) {
+        for socket in sockets.clients {
+            listeners.append(
+                Listener(loop: loop, socket: socket) { [unowned self] outcome in
+                    accept(outcome) { DownstreamStream(worker: self, socket: $0, peer: $1) }
+                })
+        }
+        if let socket = sockets.control {
+            listeners.append(
+                Listener(loop: loop, socket: socket) { [unowned self] outcome in
+                    accept(outcome) { ControlStream(worker: self, socket: $0, peer: $1) }
+                })
+        }
+    }
+
+    private func accept(
+        _ outcome: consuming Listener.Outcome, _ makeStream: (consuming StreamSocket, SocketAddress) -> ServerStream
+    ) {
+        switch consume outcome {
+        case .connection(let socket, let peer):
+            figures.accepted += 1
+            _ = makeStream(socket, peer)
+            if server.connectionCount >= service.connectionsLimit { pauseAccepting("the connection limit is reached") }
+        case .exhausted(let error):
+            pauseAccepting("\(error)")
+        }
+    }
+
+    /// Who comes now waits in the system's backlog until a connection has ended.
+    private func pauseAccepting(_ reason: String) {
+        guard !listeners.allSatisfy(\.isPaused) else { return }
+        figures.acceptPauses += 1
+        log.warning("accepting is paused: \(reason)", metadata: ["connections": "\(figures.connections)"])
+        for listener in listeners { listener.pause() }
+    }
+
+    private func resumeAccepting() {
+        guard server.connectionCount < service.connectionsLimit, !isDraining else { return }
+        for listener in listeners where listener.isPaused { listener.resume() }
+    }
+
+    // MARK: Streams
+
+    func nextSerial() -> UInt64 {
+        lastSerial += 1
+        return lastSerial
+    }
+
+    func nextStreamNumber() -> Int {
+        if let number = freeNumbers.popLast() { return number }
+        streams.append(nil)
+        return streams.count - 1
+    }
+
+    func keep(_ stream: WorkerStream) {
+        streams[stream.number] = stream
+        figures.connections += 1
+        server.connectionsChanged(by: 1)
+    }
+
+    /// The stream has closed; it is let go of at the end of the turn.
+    func drop(_ stream: WorkerStream) {
+        clocks.clear(stream.number)
+        closed.append(stream)
+    }
+
+    func setClock(_ clock: Clock?, of number: Int) {
+        if let clock {
+            clocks.set(number, DeadlineTable.Kind(index: clock.rawValue), now: loop.now)
+        } else {
+            clocks.clear(number)
+        }
+    }
+
+    func clock(of number: Int) -> Clock? { clocks.kind(of: number).flatMap { Clock(rawValue: $0.index) } }
+
+    // MARK: Polls
+
+    /// More polls than the configuration lets be held.
+    var refusesPolls: Bool { isDraining || switchboard.heldCount >= service.heldPollsLimit }
+
+    /// Follows a decision of the Switchboard until it is an answer or the poll waits.
+    func resolve(_ action: Switchboard.Action, on stream: Int) -> PollAnswer? {
+        var action = action
+        while true {
+            switch action {
+            case .answer(let answer): return answer
+            case .hold: return nil
+            case .lookUp(let channels, let position, let limit, let hold):
+                let now = now
+                let worker = hold ? number : nil
+                let result = hub.withPool {
+                    $0.lookUp(channels: channels, from: position, limit: limit, holdFor: worker)
+                }
+                action = switchboard.found(result, on: stream, now: now)
+            case .lookUpHeld(let channels, let after, let limit):
+                let now = now
+                let result = hub.withPool { $0.lookUp(held: channels, after: after, limit: limit) }
+                action = switchboard.found(result, on: stream, now: now)
+            }
+        }
+    }
+
+    /// Publishes, and wakes this worker's own polls at the end of the turn.
+    func publish<Result: Sendable, Failure: Error>(
+        _ body: (inout MessagePool) throws(Failure) -> (Result, [WakeUpCall])
+    ) throws(Failure) -> Result {
+        let (result, own) = try hub.publish(from: number, body)
+        touched.append(contentsOf: own)
+        return result
+    }
+
+    func publish(_ items: [PublishItem]) throws(PublishError) -> [PublishReceipt] {
+        let now = now
+        do throws(PoolError) {
+            return try publish { pool throws(PoolError) in
+                let (receipts, calls) = try pool.publish(items, now: now)
+                return (receipts, calls)
+            }
+        } catch {
+            throw .pool(error)
+        }
+    }
+
+    private func perform(_ action: Switchboard.Action, on number: Int) {
+        (streams[number] as? ServerStream)?.perform(action)
+    }
+
+    // MARK: The app
+
+    /// A connection to the app: one that waits, or a new one.
+    func upstreamStream(fresh: Bool) throws(SystemError) -> UpstreamStream {
+        if !fresh {
+            while let stream = upstream.take() {
+                if stream.isOpen { return stream }
+            }
+        }
+        figures.upstreamConnects += 1
+        return UpstreamStream(worker: self, socket: try StreamSocket(to: service.upstreamAddress))
+    }
+
+    func keepUpstream(_ stream: UpstreamStream) {
+        if !isDraining, upstream.keep(stream, limit: service.idleUpstreamLimit) {
+            stream.setClock(.idleUpstream)
+            stream.resumeReading()
+        } else {
+            stream.end()
+        }
+    }
+
+    func noteUpstreamError(_ error: SystemError) {
+        log.debug("the application can't be reached", metadata: ["error": "\(error)"])
+    }
+
+    // MARK: Figures and reloads
+
+    /// The whole daemon's figures, as far as each worker has reported them.
+    var statusFigures: ServiceFigures {
+        let pool = hub.withPool { $0.figures }
+        let reloads = server.reloads
+        return ServiceFigures(
+            version: Version.text, processID: Int(getpid()), workers: service.workers,
+            uptime: .nanoseconds(loop.now - service.startedAt), isDraining: isDraining, epoch: hub.epoch,
+            configurationPath: service.configurationPath, reloads: reloads.done, refusedReloads: reloads.refused,
+            droppedLogLines: service.droppedLogLines, pool: pool, traffic: server.traffic)
+    }
+
+    func askForReload(for stream: ControlStream) {
+        server.inbox.post(.reload(worker: number, stream: stream.number, serial: stream.serial))
+    }
+
+    // MARK: The turn
+
+    /// Runs until a drain has let go of everything.
+    func run() {
+        while !(isDraining && figures.connections == 0) {
+            loop.runTurn(waiting: !switchboard.hasWoken && touched.isEmpty)
+            afterTurn()
+        }
+        listeners = []
+        inbox = nil
+        timer = nil
+    }
+
+    private func afterTurn() {
+        refreshDate()
+        for channel in touched { switchboard.noticed(channel) }
+        touched.removeAll(keepingCapacity: true)
+        answerWoken()
+        endHolds()
+        endClocks()
+        if let withdrawals = switchboard.takeWithdrawals() {
+            let number = number
+            hub.withPool { $0.withdraw(withdrawals, by: number) }
+        }
+        dropClosed()
+        figures.held = switchboard.heldCount
+        server.publish(figures, of: number)
+        setTimer()
+    }
+
+    private func answerWoken() {
+        let end = EventLoop.monotonicNanoseconds() + Self.releaseSlice
+        var count = 0
+        while let (number, action) = switchboard.nextWoken() {
+            perform(action, on: number)
+            count += 1
+            // The clock is read now and then: reading it for each answer would cost as much as a comparison saves.
+            if count % 32 == 0, EventLoop.monotonicNanoseconds() >= end { return }
+        }
+    }
+
+    private func endHolds() {
+        let now = now
+        while let (number, action) = switchboard.nextExpired(now: now) { perform(action, on: number) }
+    }
+
+    private func endClocks() {
+        while let (number, kind) = clocks.popDue(now: loop.now) {
+            if let clock = Clock(rawValue: kind.index) { streams[number]?.deadlinePassed(clock) }
+        }
+    }
+
+    private func dropClosed() {
+        guard !closed.isEmpty else { return }
+        for stream in closed {
+            streams[stream.number] = nil
+            freeNumbers.append(stream.number)
+        }
+        figures.connections -= closed.count
+        server.connectionsChanged(by: -closed.count)
+        closed.removeAll(keepingCapacity: closed.capacity <= 4096)
+        if figures.connections == 0 {
+            // A crowd that has left leaves no table behind.
+            streams = []
+            freeNumbers = []
+        }
+        resumeAccepting()
+    }
+
+    private func setTimer() {
+        var next = clocks.next
+        if let hold = switchboard.nextDeadline { next = min(next ?? .max, hold.nanoseconds) }
+        timer?.set(next)
+    }
+
+    private func refreshDate() {
+        let seconds = Int64(WallTime.now.seconds)
+        if seconds != switchboard.date.seconds { switchboard.date = DateField(seconds: seconds) }
+    }
+
+    // MARK: Notices
+
+    private func take(_ notice: WorkerNotice) {
+        switch notice {
+        case .wake(let channel): switchboard.noticed(channel)
+        case .serve(let service): reconfigure(service)
+        case .drain: drain()
+        case .endNow:
+            isDraining = true
+            for stream in streams { stream?.end() }
+        case .reloaded(let stream, let serial, let errors):
+            guard let stream = streams[stream] as? ControlStream, stream.serial == serial else { return }
+            stream.reloaded(errors: errors)
+        }
+    }
+
+    private func drain() {
+        guard !isDraining else { return }
+        isDraining = true
+        for listener in listeners { listener.pause() }
+        listeners = []
+        for stream in streams { stream?.drain() }
+    }
+
+    private func reconfigure(_ service: Service) {
+        let upstreamMoved = service.upstreamAddress != self.service.upstreamAddress
+        self.service = service
+        clocks.setDurations(service.clockDurations)
+        accessLog = service.makeAccessLog()
+        if upstreamMoved { for stream in upstream.takeAll() { stream.end() } }
+        // A poll goes on if a route with the same channels stands in the place of its own and still allows them.
+        for number in switchboard.heldConnections {
+            guard let (route, channels) = switchboard.held(on: number) else { continue }
+            let names = hub.withPool { $0.channelNames(of: channels) }
+            if let successor = service.routes.successor(of: route, channels: names) {
+                switchboard.adopt(successor, on: number)
+            } else {
+                perform(switchboard.finish(number, .reload), on: number)
+            }
+        }
+    }
+}

@@ -1,0 +1,129 @@
+/// Reading a poll: method, origin, channels from the template, what is allowed, the position.
+import ByteText
+import ConfigFile
+import HTTP1
+import Polling
+
+extension HoldRoute {
+    /// - Parameters:
+    ///   - captures: what the path pattern captured.
+    func decide(
+        _ head: borrowing RequestHead, captures: PathPattern.Captures, client: [UInt8], epoch: Epoch
+    ) -> Decision {
+        let origin = crossOrigin.allowed(head)
+        switch head.method {
+        case .get, .head: break
+        case .options: return .answer(options(origin))
+        default:
+            var answer = refusal(405, "A poll is a GET request.", origin)
+            answer.allow = "GET, HEAD, OPTIONS"
+            answer.closes = head.framing != .none
+            return .answer(answer)
+        }
+        guard head.framing == .none else {
+            var answer = refusal(400, "A poll has no body.", origin)
+            answer.closes = true
+            return .answer(answer)
+        }
+        let source = TemplateSource(captures: captures, client: client)
+        do throws(PollError) {
+            let names = try channelNames(head, source)
+            let position = try position(head, epoch)
+            let style = AnswerStyle(route: self, manner: RequestManner(head), origin: origin)
+            return .poll(
+                PollRequest(channels: names, position: position, style: style, mayHold: head.method == .get))
+        } catch {
+            var answer = refusal(error.status, error.reason, origin)
+            answer.parameter = error.parameter
+            return .answer(answer)
+        }
+    }
+
+    private func options(_ origin: AllowedOrigin) -> PlainAnswer {
+        var answer = refusal(204, "", origin)
+        answer.allow = "GET, HEAD, OPTIONS"
+        answer.isPreflight = true
+        return answer
+    }
+
+    private func refusal(_ status: Int, _ reason: String, _ origin: AllowedOrigin) -> PlainAnswer {
+        var answer = PlainAnswer(status: status, reason: reason)
+        answer.isJSON = true
+        answer.crossOrigin = (crossOrigin, origin)
+        return answer
+    }
+
+    // MARK: Channels
+
+    private func channelNames(
+        _ head: borrowing RequestHead, _ source: TemplateSource
+    ) throws(PollError) -> [ChannelName] {
+        var names: [ChannelName] = []
+        for template in channels {
+            for text in try source.evaluate(template, head, limit: channelsLimit) {
+                let name: ChannelName
+                do throws(ChannelNameError) {
+                    name = try ChannelName(text.span)
+                } catch {
+                    throw .badChannel(error, parameter: template.firstReferenceName)
+                }
+                guard allows(name) else { throw .notAllowed(parameter: template.firstReferenceName) }
+                // A name that is asked for twice is one channel.
+                if !names.contains(name) { names.append(name) }
+                guard names.count <= channelsLimit else {
+                    throw .tooManyChannels(limit: channelsLimit, parameter: template.firstReferenceName)
+                }
+            }
+        }
+        return names
+    }
+
+    // MARK: Position
+
+    private func position(_ head: borrowing RequestHead, _ epoch: Epoch) throws(PollError) -> Position {
+        guard let query = head.queryRange else { return startsNow ? .now : .oldest }
+        let afterParameter = afterParameter
+        guard let values = QueryItems.values(head[query], named: afterParameter.span), values.count <= 1 else {
+            throw .badCursor(parameter: afterParameter)
+        }
+        // An empty value is what a page sends that has no cursor yet.
+        guard let value = values.first, !value.isEmpty else { return startsNow ? .now : .oldest }
+        if value.span.equals("now") { return .now }
+        guard let position = Position(cursor: value.span, epoch: epoch) else { throw .badCursor(parameter: afterParameter) }
+        return position
+    }
+}
+
+/// Why a poll is refused; the client is told which of its parameters is to blame, never what stood in it.
+enum PollError: Error {
+    case missing(parameter: String)
+    case badEncoding(parameter: String)
+    case badChannel(ChannelNameError, parameter: String)
+    case notAllowed(parameter: String)
+    case tooManyChannels(limit: Int, parameter: String)
+    case badCursor(parameter: [UInt8])
+
+    var status: Int {
+        if case .notAllowed = self { 403 } else { 400 }
+    }
+
+    var reason: String {
+        switch self {
+        case .missing: "The poll names no channel."
+        case .badEncoding: "The percent-encoding is broken."
+        case .badChannel(let error, _): "The channel name is not valid: \(error)."
+        case .notAllowed: "This channel may not be read here."
+        case .tooManyChannels(let limit, _): "A poll may name \(limit) channels at most."
+        case .badCursor: "This is no cursor."
+        }
+    }
+
+    var parameter: String? {
+        switch self {
+        case .missing(let parameter), .badEncoding(let parameter), .badChannel(_, let parameter),
+            .notAllowed(let parameter), .tooManyChannels(_, let parameter):
+            parameter
+        case .badCursor(let parameter): String(decoding: parameter, as: UTF8.self)
+        }
+    }
+}

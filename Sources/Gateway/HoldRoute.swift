@@ -1,0 +1,119 @@
+/// A hold route of the configuration, ready for use: it reads polls and says who may ask for which channel.
+///
+/// A class, because every held poll refers to its route, and a reload must be able to tell old from new.
+package import ConfigFile
+import ByteText
+package import Polling
+
+package final class HoldRoute: Sendable {
+    package enum Format: Sendable {
+        case json
+        case array
+        case raw
+
+        init(_ format: Configuration.Hold.Format) {
+            switch format {
+            case .json: self = .json
+            case .array: self = .array
+            case .raw: self = .raw
+            }
+        }
+    }
+
+    /// The answer of a hold that ended without a message, where the configuration gives it a shape of its own.
+    package struct EmptyAnswer: Equatable, Sendable {
+        package var status: Int?
+        package var fields: [Field]
+        package var body: [UInt8]?
+
+        package struct Field: Equatable, Sendable {
+            package let name: [UInt8]
+            package let value: [UInt8]
+        }
+    }
+
+    package let path: String
+    package let channels: [TemplateText]
+    /// What a client may ask for; nil: the template leaves no choice, or the poll is a trusted one.
+    package let allow: [ChannelPattern]?
+    package let timeout: Duration
+    package let startsNow: Bool
+    package let limit: BatchLimit
+    package let format: Format
+    package let empty: EmptyAnswer?
+    package let crossOrigin: CrossOrigin
+    package let channelsLimit: Int
+    package let afterParameter: [UInt8]
+
+    package init(
+        path: String, channels: [TemplateText], allow: [ChannelPattern]?, timeout: Duration, startsNow: Bool,
+        limit: BatchLimit, format: Format, empty: EmptyAnswer?, crossOrigin: CrossOrigin, channelsLimit: Int,
+        afterParameter: [UInt8]
+    ) {
+        self.path = path
+        self.channels = channels
+        self.allow = allow
+        self.timeout = timeout
+        self.startsNow = startsNow
+        // A raw answer is one message, whatever the batch.
+        self.limit = format == .raw ? BatchLimit(messages: 1, bytes: limit.bytes) : limit
+        self.format = format
+        self.empty = empty
+        self.crossOrigin = crossOrigin
+        self.channelsLimit = channelsLimit
+        self.afterParameter = afterParameter
+    }
+
+    /// - Parameter hold: of the configuration.
+    package convenience init(_ hold: Configuration.Hold, path: String) {
+        let empty = hold.empty.map { empty in
+            EmptyAnswer(
+                status: empty.status,
+                fields: empty.headers.map { EmptyAnswer.Field(name: Array($0.name.utf8), value: Array($0.value.utf8)) },
+                body: empty.body.map { Array($0.utf8) })
+        }
+        let crossOrigin = hold.crossOrigin.map {
+            CrossOrigin(origins: $0.origins, credentials: $0.credentials, preflight: $0.maxAge)
+        }
+        self.init(
+            path: path, channels: hold.channels, allow: hold.allow, timeout: hold.timeout, startsNow: hold.startsNow,
+            limit: BatchLimit(messages: hold.batchMessages, bytes: hold.batchBytes), format: Format(hold.format), empty: empty,
+            crossOrigin: crossOrigin ?? .none, channelsLimit: hold.channelsLimit,
+            afterParameter: Array(hold.afterParameter.utf8))
+    }
+
+    /// The poll on the control socket: any channel, by the defaults of a hold route.
+    package static let trusted = HoldRoute(
+        path: "/poll", channels: [TemplateText(.query, "channel")], allow: nil, timeout: .seconds(90), startsNow: false,
+        limit: BatchLimit(messages: 100, bytes: 1 << 20), format: .json, empty: nil, crossOrigin: .none, channelsLimit: 1000,
+        afterParameter: Array("after".utf8))
+
+    /// Whether this name may be read on this route (SECURITY M2).
+    package func allows(_ channel: ChannelName) -> Bool {
+        guard let allow else { return true }
+        return allow.contains { $0.matches(channel.bytes.span) }
+    }
+}
+
+/// What a request on a route comes to.
+package enum Decision {
+    case poll(PollRequest)
+    case answer(PlainAnswer)
+    case proxy
+}
+
+/// A poll as it was read from its request.
+package struct PollRequest {
+    package let channels: [ChannelName]
+    package let position: Position
+    package let style: AnswerStyle
+    /// False for HEAD, which is answered at once.
+    package let mayHold: Bool
+
+    package init(channels: [ChannelName], position: Position, style: AnswerStyle, mayHold: Bool) {
+        self.channels = channels
+        self.position = position
+        self.style = style
+        self.mayHold = mayHold
+    }
+}

@@ -1,0 +1,12 @@
+/// A whole HTTP response to a poll, encoded once and shared by all who get the same.
+package struct PollAnswer {
+    /// Head and body as they go out.
+    package let bytes: [UInt8]
+    package let status: Int
+    package let bodyBytes: Int
+    /// Messages in it.
+    package let messages: Int
+    package let release: PollExchange.Release
+    /// The connection may carry the next poll.
+    package let keepsAlive: Bool
+}

@@ -1,0 +1,139 @@
+/// Turns what the pool found into the bytes of a response, in the route's format (DESIGN §5).
+import ByteText
+import HTTP1
+import JSONText
+package import Polling
+
+package struct PollAnswerEncoder {
+    package var date: DateField
+    private let epoch: Epoch
+    /// Reused from answer to answer.
+    private var body: [UInt8] = []
+
+    package init(epoch: Epoch, date: DateField) {
+        self.epoch = epoch
+        self.date = date
+    }
+
+    /// The answer with messages, a gap, or both.
+    package mutating func answer(_ found: Found, style: AnswerStyle, release: PollExchange.Release) -> PollAnswer {
+        let format = style.route.format
+        body.removeAll(keepingCapacity: body.capacity <= 1 << 20)
+        switch format {
+        case .json: writeObject(found)
+        case .array: writeArray(found.messages)
+        case .raw: if let message = found.messages.first { body.append(contentsOf: message.payload) }
+        }
+        var head = HTTPWriter()
+        let isEmpty = format == .raw && found.messages.isEmpty
+        head.statusLine(isEmpty ? 204 : 200)
+        let type = contentType(format, found.messages.first)
+        head.field("Content-Type", type.span)
+        return finish(
+            &head, status: isEmpty ? 204 : 200, style: style, number: found.number, gap: found.gap,
+            messages: found.messages.count, release: release)
+    }
+
+    /// The answer of a poll whose hold ended without a message: the route's own shape, if it has one.
+    package mutating func emptyAnswer(at number: UInt64, style: AnswerStyle, release: PollExchange.Release) -> PollAnswer {
+        let route = style.route
+        body.removeAll(keepingCapacity: true)
+        var head = HTTPWriter()
+        let status = route.empty?.status ?? (route.format == .raw ? 204 : 200)
+        head.statusLine(status)
+        var namesContentType = false
+        for field in route.empty?.fields ?? [] {
+            head.field(field.name.span, field.value.span)
+            namesContentType = namesContentType || field.name.span.equalsIgnoringCase("content-type")
+        }
+        if let own = route.empty?.body {
+            body.append(contentsOf: own)
+        } else {
+            switch route.format {
+            case .json: writeObject(Found(messages: [], gap: false, number: number, sameFor: number...number))
+            case .array: body.append("[]")
+            case .raw: break
+            }
+        }
+        if !namesContentType, !body.isEmpty { head.field("Content-Type", "application/json") }
+        return finish(&head, status: status, style: style, number: number, gap: false, messages: 0, release: release)
+    }
+
+    // MARK: Bodies
+
+    private mutating func writeObject(_ found: Found) {
+        body.append(#"{"cursor":""#)
+        Cursor(epoch: epoch, number: found.number).append(to: &body)
+        body.append(found.gap ? #"","gap":true,"messages":["# : #"","messages":["#)
+        for (index, message) in found.messages.enumerated() {
+            body.append(index == 0 ? #"{"id":""# : #",{"id":""#)
+            body.append(decimal: message.id)
+            body.append(#"","channel":""#)
+            // The alphabet of channel names needs no escape.
+            body.append(contentsOf: message.channel.bytes)
+            body.append(#"","data":"#)
+            writeValue(of: message)
+            if message.kind == .binary { body.append(#","encoding":"base64""#) }
+            body.append("}")
+        }
+        body.append("]}")
+    }
+
+    private mutating func writeArray(_ messages: [Message]) {
+        body.append("[")
+        for (index, message) in messages.enumerated() {
+            if index > 0 { body.append(",") }
+            writeValue(of: message)
+        }
+        body.append("]")
+    }
+
+    private mutating func writeValue(of message: Message) {
+        let payload = message.payload
+        switch message.kind {
+        case .json: body.append(contentsOf: payload)
+        case .text: body.append(jsonEscaped: payload.span)
+        case .binary:
+            body.append("\"")
+            body.append(base64: payload.span)
+            body.append("\"")
+        }
+    }
+
+    private func contentType(_ format: HoldRoute.Format, _ message: Message?) -> [UInt8] {
+        guard format == .raw else { return Array("application/json".utf8) }
+        if let own = message?.contentType { return own }
+        return switch message?.kind {
+        case .text: Array("text/plain; charset=utf-8".utf8)
+        case .json: Array("application/json".utf8)
+        case .binary, nil: Array("application/octet-stream".utf8)
+        }
+    }
+
+    // MARK: The head
+
+    private mutating func finish(
+        _ head: inout HTTPWriter, status: Int, style: AnswerStyle, number: UInt64, gap: Bool, messages: Int,
+        release: PollExchange.Release
+    ) -> PollAnswer {
+        head.field("Cache-Control", "no-store")
+        head.field("Date", date.value.span)
+        if style.route.format != .json || style.route.empty?.body != nil {
+            head.beginField("Pollhold-Cursor")
+            Cursor(epoch: epoch, number: number).append(to: &head.bytes)
+            head.endField()
+            if gap { head.field("Pollhold-Gap", "true") }
+        }
+        // JSON that a browser is made to run as a script is the one way to read it across origins.
+        head.field("X-Content-Type-Options", "nosniff")
+        style.route.crossOrigin.writeFields(for: style.origin, into: &head)
+        if status != 204 { head.field("Content-Length", decimal: UInt64(body.count)) }
+        style.manner.writeConnectionField(into: &head)
+        head.endOfHead()
+        let sendsBody = !style.manner.isHeadOnly && status != 204
+        if sendsBody { head.bytes.append(contentsOf: body) }
+        return PollAnswer(
+            bytes: head.bytes, status: status, bodyBytes: sendsBody ? body.count : 0, messages: messages, release: release,
+            keepsAlive: style.manner.keepsAlive)
+    }
+}

@@ -1,0 +1,38 @@
+/// One poll from its request to its answer, as a machine. It knows no socket: its Switchboard numbers it.
+package import Polling
+
+package struct PollExchange {
+    /// Why a poll was answered. The access log and the metrics name it.
+    package enum Release: String, CaseIterable {
+        /// Messages were there at once.
+        case found
+        /// A message came while it was held.
+        case message
+        /// Messages after the cursor are gone.
+        case gap
+        case timeout
+        /// The daemon drains, or the route has gone with a reload.
+        case drain
+        case reload
+    }
+
+    package enum State {
+        /// No poll is under way. Legal: `received`.
+        case idle
+        /// The pool is being asked by name. Legal: `found`. Followed by held or idle.
+        case looking
+        /// It waits. Legal: `wake` (a notice), `finish` (the deadline, a drain, a reload), `peerClosed`.
+        case held(HoldNumber)
+        /// The pool is being asked a last time; nothing found means an empty answer. Legal: `found`. Followed by idle.
+        case finishing(HoldNumber, Release)
+    }
+
+    package var state = State.idle
+    package var style: AnswerStyle?
+    /// When the poll was received.
+    package var startedAt = Moment(nanoseconds: 0)
+    /// A wake for it stands in the Switchboard's list already.
+    package var isWoken = false
+    /// It may wait; false for HEAD, which is answered at once.
+    package var mayHold = true
+}

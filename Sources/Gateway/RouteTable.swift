@@ -1,0 +1,58 @@
+/// The routes of a configuration in order, and which one a request takes.
+package import ConfigFile
+import ByteText
+package import HTTP1
+package import Polling
+
+package struct RouteTable: Sendable {
+    private enum Target: Sendable {
+        case hold(HoldRoute)
+        case proxy
+    }
+
+    private struct Route: Sendable {
+        let pattern: PathPattern
+        let target: Target
+    }
+
+    private let routes: [Route]
+    private let epoch: Epoch
+
+    package init(_ configuration: Configuration, epoch: Epoch) {
+        self.epoch = epoch
+        routes = configuration.routes.map { route in
+            switch route.kind {
+            case .hold(let hold): Route(pattern: route.path, target: .hold(HoldRoute(hold, path: route.path.description)))
+            case .proxy: Route(pattern: route.path, target: .proxy)
+            }
+        }
+    }
+
+    /// What becomes of a request from outside. The first route whose path matches decides; without one the app does.
+    package func decide(_ head: borrowing RequestHead, client: [UInt8]) -> Decision {
+        for route in routes {
+            guard let captures = route.pattern.match(head[head.pathRange]) else { continue }
+            switch route.target {
+            case .hold(let hold): return hold.decide(head, captures: captures, client: client, epoch: epoch)
+            case .proxy: return .proxy
+            }
+        }
+        return .proxy
+    }
+
+    /// What becomes of a poll on the control socket.
+    package func decideTrusted(_ head: borrowing RequestHead) -> Decision {
+        HoldRoute.trusted.decide(head, captures: .none, client: [], epoch: epoch)
+    }
+
+    /// The hold route that now stands in the place of `old`, if polls of that one may go on under it.
+    ///
+    /// - Parameter channels: what such a poll waits for.
+    package func successor(of old: HoldRoute, channels: [ChannelName]) -> HoldRoute? {
+        if old === HoldRoute.trusted { return old }
+        for case .hold(let route) in routes.map(\.target) where route.path == old.path {
+            return route.channels == old.channels && channels.allSatisfy(route.allows) ? route : nil
+        }
+        return nil
+    }
+}

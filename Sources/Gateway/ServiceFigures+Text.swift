@@ -1,0 +1,167 @@
+/// The figures written out. One list feeds both forms, so neither can miss what the other shows.
+import ByteText
+import JSONText
+import Polling
+
+extension ServiceFigures {
+    /// Every figure, in the order of both forms.
+    var figures: [Figure] {
+        pollFigures + poolFigures + connectionFigures + [
+            Figure(
+                key: "reloads", metric: "pollhold_reloads_total", kind: .counter,
+                prose: "Configuration reloads that took effect.", value: reloads),
+            Figure(
+                key: "refused_reloads", metric: "pollhold_reloads_refused_total", kind: .counter,
+                prose: "Configuration reloads that were refused because of errors.", value: refusedReloads),
+            Figure(
+                key: "dropped_log_lines", metric: "pollhold_log_lines_dropped_total", kind: .counter,
+                prose: "Log lines lost because their destination was full or too slow.", value: droppedLogLines),
+        ]
+    }
+
+    private var pollFigures: [Figure] {
+        [
+            Figure(
+                key: "held", metric: "pollhold_polls_held", kind: .gauge, prose: "Polls that wait now.",
+                value: UInt64(traffic.held)),
+            Figure(
+                key: "polls", metric: "pollhold_polls_total", kind: .counter, prose: "Polls received.", value: traffic.polls),
+        ]
+            + zip(PollExchange.Release.allCases, traffic.released).map { release, count in
+                Figure(
+                    key: "released.\(release.rawValue)", metric: "pollhold_polls_released_total",
+                    label: "reason=\"\(release.rawValue)\"", kind: .counter, prose: "Polls answered, by reason.", value: count)
+            } + [
+                Figure(
+                    key: "abandoned", metric: "pollhold_polls_abandoned_total", kind: .counter,
+                    prose: "Polls whose client left before the answer.", value: traffic.abandonedPolls),
+                Figure(
+                    key: "delivered", metric: "pollhold_messages_delivered_total", kind: .counter,
+                    prose: "Messages handed out in answers.", value: traffic.delivered),
+            ]
+    }
+
+    private var poolFigures: [Figure] {
+        [
+            Figure(
+                key: "pool.channels", metric: "pollhold_pool_channels", kind: .gauge, prose: "Channels in the pool.",
+                value: UInt64(pool.channels)),
+            Figure(
+                key: "pool.messages", metric: "pollhold_pool_messages", kind: .gauge, prose: "Messages in the pool.",
+                value: UInt64(pool.messages)),
+            Figure(
+                key: "pool.bytes", metric: "pollhold_pool_bytes", kind: .gauge, prose: "Memory of the messages in the pool.",
+                value: UInt64(pool.bytes)),
+            Figure(
+                key: "pool.last_id", metric: "pollhold_pool_last_id", kind: .gauge,
+                prose: "The newest message id of this epoch.", value: pool.lastID),
+            Figure(
+                key: "published", metric: "pollhold_messages_published_total", kind: .counter,
+                prose: "Messages published.", value: pool.counters.published),
+            Figure(
+                key: "evicted.count", metric: "pollhold_messages_evicted_total", label: "reason=\"count\"", kind: .counter,
+                prose: "Messages that left the pool, by reason.", value: pool.counters.evictedByCount),
+            Figure(
+                key: "evicted.age", metric: "pollhold_messages_evicted_total", label: "reason=\"age\"", kind: .counter,
+                prose: "Messages that left the pool, by reason.", value: pool.counters.evictedByAge),
+            Figure(
+                key: "evicted.memory", metric: "pollhold_messages_evicted_total", label: "reason=\"memory\"", kind: .counter,
+                prose: "Messages that left the pool, by reason.", value: pool.counters.evictedByMemory),
+            Figure(
+                key: "gaps", metric: "pollhold_gaps_total", kind: .counter,
+                prose: "Look-ups that had to tell of lost messages.", value: pool.counters.gaps),
+        ]
+    }
+
+    private var connectionFigures: [Figure] {
+        [
+            Figure(
+                key: "connections", metric: "pollhold_connections", kind: .gauge,
+                prose: "Open connections: clients, publishers, to the application.", value: UInt64(traffic.connections)),
+            Figure(
+                key: "accepted", metric: "pollhold_connections_accepted_total", kind: .counter,
+                prose: "Connections accepted.", value: traffic.accepted),
+            Figure(
+                key: "accept_pauses", metric: "pollhold_accept_pauses_total", kind: .counter,
+                prose: "Times that accepting was paused at a limit.", value: traffic.acceptPauses),
+            Figure(
+                key: "refused", metric: "pollhold_requests_refused_total", kind: .counter,
+                prose: "Requests that could not be read.", value: traffic.refused),
+            Figure(
+                key: "proxied", metric: "pollhold_requests_proxied_total", kind: .counter,
+                prose: "Requests passed to the application.", value: traffic.proxied),
+            Figure(
+                key: "upstream.connects", metric: "pollhold_upstream_connects_total", kind: .counter,
+                prose: "Connections opened to the application.", value: traffic.upstreamConnects),
+            Figure(
+                key: "upstream.failures", metric: "pollhold_upstream_failures_total", kind: .counter,
+                prose: "Requests that the application did not answer.", value: traffic.upstreamFailures),
+            Figure(
+                key: "upstream.retries", metric: "pollhold_upstream_retries_total", kind: .counter,
+                prose: "Requests sent again because a kept connection had died.", value: traffic.retried),
+        ]
+    }
+
+    /// One JSON object; figures with a dot in their key stand in an object of their own.
+    package var json: [UInt8] {
+        var text: [UInt8] = []
+        text.append(#"{"version":"#)
+        text.append(jsonText: version)
+        text.append(#","pid":"#)
+        text.append(decimal: UInt64(processID))
+        text.append(#","uptime_seconds":"#)
+        text.append(decimal: UInt64(max(0, uptime.components.seconds)))
+        text.append(#","workers":"#)
+        text.append(decimal: UInt64(workers))
+        text.append(isDraining ? #","draining":true"# : #","draining":false"#)
+        text.append(#","epoch":"#)
+        text.append(jsonText: epoch.description)
+        text.append(#","configuration":"#)
+        text.append(jsonText: configurationPath)
+        var group = ""
+        for figure in figures.sorted(by: { Self.group(of: $0.key) < Self.group(of: $1.key) }) {
+            let own = Self.group(of: figure.key)
+            if own != group {
+                if !group.isEmpty { text.append("}") }
+                text.append(",")
+                text.append(jsonText: own)
+                text.append(":{")
+                group = own
+            } else {
+                text.append(",")
+            }
+            text.append(jsonText: own.isEmpty ? figure.key : String(figure.key.dropFirst(own.count + 1)))
+            text.append(":")
+            text.append(decimal: figure.value)
+        }
+        text.append(group.isEmpty ? "}\n" : "}}\n")
+        return text
+    }
+
+    private static func group(of key: String) -> String {
+        guard let dot = key.firstIndex(of: ".") else { return "" }
+        return String(key[..<dot])
+    }
+
+    /// Prometheus text format 0.0.4.
+    package var prometheus: [UInt8] {
+        var text: [UInt8] = []
+        var described = ""
+        for figure in figures {
+            if figure.metric != described {
+                described = figure.metric
+                text.append(contentsOf: "# HELP \(figure.metric) \(figure.prose)\n".utf8)
+                text.append(contentsOf: "# TYPE \(figure.metric) \(figure.kind.rawValue)\n".utf8)
+            }
+            text.append(contentsOf: figure.metric.utf8)
+            if !figure.label.isEmpty { text.append(contentsOf: "{\(figure.label)}".utf8) }
+            text.append(contentsOf: " \(figure.value)\n".utf8)
+        }
+        text.append(contentsOf: "# HELP pollhold_uptime_seconds Time since the start.\n".utf8)
+        text.append(contentsOf: "# TYPE pollhold_uptime_seconds gauge\n".utf8)
+        text.append(contentsOf: "pollhold_uptime_seconds \(max(0, uptime.components.seconds))\n".utf8)
+        text.append(contentsOf: "# HELP pollhold_build_info The running version.\n# TYPE pollhold_build_info gauge\n".utf8)
+        text.append(contentsOf: "pollhold_build_info{version=\"\(version)\"} 1\n".utf8)
+        return text
+    }
+}

@@ -1,0 +1,57 @@
+/// The whole daemon in numbers at one moment, and their two forms: JSON for people and scripts, Prometheus text.
+import ByteText
+import JSONText
+package import Polling
+
+package struct ServiceFigures: Sendable {
+    package var version: String
+    package var processID: Int
+    package var workers: Int
+    package var uptime: Duration
+    package var isDraining: Bool
+    package var epoch: Epoch
+    package var configurationPath: String
+    /// Reloads that succeeded and that were refused.
+    package var reloads: UInt64
+    package var refusedReloads: UInt64
+    package var droppedLogLines: UInt64
+    package var pool: PoolFigures
+    package var traffic: WorkerFigures
+
+    package init(
+        version: String, processID: Int, workers: Int, uptime: Duration, isDraining: Bool, epoch: Epoch,
+        configurationPath: String, reloads: UInt64, refusedReloads: UInt64, droppedLogLines: UInt64, pool: PoolFigures,
+        traffic: WorkerFigures
+    ) {
+        self.version = version
+        self.processID = processID
+        self.workers = workers
+        self.uptime = uptime
+        self.isDraining = isDraining
+        self.epoch = epoch
+        self.configurationPath = configurationPath
+        self.reloads = reloads
+        self.refusedReloads = refusedReloads
+        self.droppedLogLines = droppedLogLines
+        self.pool = pool
+        self.traffic = traffic
+    }
+}
+
+/// One number with its names in both forms.
+struct Figure {
+    enum Kind: String {
+        case counter
+        case gauge
+    }
+
+    /// In the JSON, e.g. `pool.messages`.
+    let key: String
+    /// In Prometheus text, with its unit and `_total` for a counter, e.g. `pollhold_pool_messages`.
+    let metric: String
+    /// e.g. `reason="timeout"`; empty for none.
+    var label = ""
+    let kind: Kind
+    let prose: String
+    let value: UInt64
+}

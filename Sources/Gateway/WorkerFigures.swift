@@ -1,0 +1,46 @@
+/// What one worker counts. Plain numbers that only grow, but for the first group, which says how many there are now.
+package struct WorkerFigures: Sendable {
+    package var connections = 0
+    package var held = 0
+    package var idleUpstream = 0
+
+    package var accepted: UInt64 = 0
+    package var acceptPauses: UInt64 = 0
+    /// Requests that could not be read.
+    package var refused: UInt64 = 0
+    package var polls: UInt64 = 0
+    /// Polls whose client left before its answer.
+    package var abandonedPolls: UInt64 = 0
+    /// By `PollExchange.Release`, in the order of its cases.
+    package var released = [UInt64](repeating: 0, count: PollExchange.Release.allCases.count)
+    /// Messages handed out in answers.
+    package var delivered: UInt64 = 0
+    package var proxied: UInt64 = 0
+    package var upstreamConnects: UInt64 = 0
+    package var upstreamFailures: UInt64 = 0
+    package var retried: UInt64 = 0
+
+    package init() {}
+
+    package mutating func count(_ answer: PollAnswer) {
+        if let index = PollExchange.Release.allCases.firstIndex(of: answer.release) { released[index] += 1 }
+        delivered += UInt64(answer.messages)
+    }
+
+    package mutating func add(_ other: WorkerFigures) {
+        connections += other.connections
+        held += other.held
+        idleUpstream += other.idleUpstream
+        accepted += other.accepted
+        acceptPauses += other.acceptPauses
+        refused += other.refused
+        polls += other.polls
+        abandonedPolls += other.abandonedPolls
+        for index in released.indices { released[index] += other.released[index] }
+        delivered += other.delivered
+        proxied += other.proxied
+        upstreamConnects += other.upstreamConnects
+        upstreamFailures += other.upstreamFailures
+        retried += other.retried
+    }
+}

@@ -1,0 +1,56 @@
+/// `pollhold serve`: the daemon, in the foreground.
+import ArgumentParser
+import ConfigFile
+import Daemon
+import Glibc
+
+struct Serve: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Serve by a configuration file until a signal ends it.",
+        discussion: """
+            SIGTERM and SIGINT drain: held polls are answered, running requests finish. SIGHUP reads the configuration
+            again. SIGUSR1 opens the log files again.
+            """)
+
+    @Option(name: .shortAndLong, help: "The configuration file.")
+    var config = "/etc/pollhold/pollhold.yaml"
+
+    func run() throws {
+        let configuration = try loadConfiguration(config)
+        do {
+            let server = try Server(path: config, configuration: configuration, environment: processEnvironment())
+            let status = try server.run()
+            throw ExitCode(status)
+        } catch let error as Server.StartError {
+            printError("pollhold: \(error)")
+            throw ExitCode.failure
+        }
+    }
+}
+
+/// Loads a configuration or prints all that is wrong with it.
+func loadConfiguration(_ path: String) throws -> Configuration {
+    do {
+        return try Configuration.load(path: path, environment: processEnvironment())
+    } catch {
+        printError("\(error)")
+        throw ExitCode.failure
+    }
+}
+
+func printError(_ text: String) {
+    let line = Array((text + "\n").utf8)
+    _ = unsafe line.withUnsafeBytes { unsafe write(STDERR_FILENO, $0.baseAddress, $0.count) }
+}
+
+/// The environment as the process was given it.
+func processEnvironment() -> [String: String] {
+    var variables: [String: String] = [:]
+    var entry = unsafe environ
+    while let text = unsafe entry.pointee {
+        let pair = unsafe String(cString: text).split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+        if pair.count == 2 { variables[String(pair[0])] = String(pair[1]) }
+        unsafe entry = entry.advanced(by: 1)
+    }
+    return variables
+}

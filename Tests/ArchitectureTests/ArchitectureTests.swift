@@ -1,0 +1,93 @@
+import Foundation
+import Testing
+
+/// The rooms of the code and who may look into which. SwiftPM's own check misses a module that is reachable through
+/// another, so the `import` lines are read.
+struct ArchitectureTests {
+    static let sources = SourceTree.swiftFiles(below: "Sources")
+
+    /// What each room may import: ours, then others'.
+    static let mayImport: [String: Set<String>] = [
+        "ByteText": ["Glibc"],
+        "HTTP1": ["ByteText"],
+        "JSONText": ["ByteText"],
+        "Polling": ["ByteText", "DequeModule"],
+        "ConfigFile": ["Glibc", "Yams"],
+        "Reactor": ["CLibevent", "Glibc", "Synchronization"],
+        "Gateway": ["ByteText", "HTTP1", "JSONText", "Polling", "ConfigFile"],
+        "Daemon": [
+            "ByteText", "HTTP1", "JSONText", "Polling", "ConfigFile", "Gateway", "Reactor", "Logging", "Glibc",
+            "Synchronization",
+        ],
+        "pollhold": ["Daemon", "ConfigFile", "ArgumentParser", "Glibc"],
+    ]
+
+    @Test func `every room is known and imports only what it may`() {
+        #expect(Set(Self.sources.map(\.room)) == Set(Self.mayImport.keys))
+        for file in Self.sources {
+            let foreign = Set(file.imports).subtracting(Self.mayImport[file.room] ?? [])
+            #expect(foreign.isEmpty, "\(file.path) imports \(foreign.sorted())")
+        }
+    }
+
+    @Test func `only the reactor opens the door to C`() {
+        let users = Set(Self.sources.filter { $0.imports.contains("CLibevent") }.map(\.room))
+        #expect(users == ["Reactor"])
+    }
+
+    @Test func `generic rooms don't know the product's words`() {
+        let words = ["poll", "channel", "route", "publish"]
+        for file in Self.sources where ["ByteText", "HTTP1", "JSONText", "Reactor"].contains(file.room) {
+            // poll(2) is the system's name; nobody here needs it, so it is no exception.
+            let code = file.code.lowercased()
+            for word in words { #expect(!code.contains(word), "\(file.path) says \(word)") }
+        }
+    }
+
+    @Test func `no module bears the name of a type inside it`() {
+        for file in Self.sources {
+            for kind in ["struct", "class", "enum", "protocol", "actor"] {
+                #expect(!file.code.contains("\(kind) \(file.room) "), "\(file.path)")
+                #expect(!file.code.contains("\(kind) \(file.room):"), "\(file.path)")
+            }
+        }
+    }
+
+    @Test func `every file opens with a sentence on what it is for`() {
+        for file in Self.sources where file.path != "Sources/pollhold/main.swift" {
+            #expect(file.lines.first?.hasPrefix("/// ") == true, "\(file.path)")
+        }
+    }
+
+    @Test func `no file is longer than four hundred lines and no line than 120 columns`() {
+        for file in Self.sources {
+            #expect(file.lines.count <= 401, "\(file.path) has \(file.lines.count) lines")
+            for (number, line) in file.lines.enumerated() where line.count > 120 {
+                Issue.record("\(file.path):\(number + 1) has \(line.count) columns")
+            }
+        }
+    }
+
+    @Test func `nothing hides an error or the compiler's doubts`() {
+        let banned = [
+            "try!", "try?", "as!", "fatalError", "@unchecked", "nonisolated(unsafe)", "DispatchQueue", "Task {", "Task(",
+            "TODO", "FIXME",
+        ]
+        for file in Self.sources {
+            for word in banned { #expect(!file.code.contains(word), "\(file.path) has \(word)") }
+        }
+    }
+
+    @Test func `names say what a thing is`() {
+        let banned = ["Manager", "Helper", "Util", "Common", "Impl", "Wrapper"]
+        for file in Self.sources {
+            for line in file.code.split(separator: "\n") {
+                for kind in ["struct ", "class ", "enum ", "protocol ", "typealias "] {
+                    guard let place = line.range(of: kind) else { continue }
+                    let name = line[place.upperBound...].prefix { $0.isLetter || $0.isNumber }
+                    for word in banned { #expect(!name.contains(word), "\(file.path): \(name)") }
+                }
+            }
+        }
+    }
+}
