@@ -4,6 +4,12 @@ package struct AnswerStyle: Equatable {
     package var manner: RequestManner
     package var origin: AllowedOrigin
 
+    package init(route: HoldRoute, manner: RequestManner, origin: AllowedOrigin) {
+        self.route = route
+        self.manner = manner
+        self.origin = origin
+    }
+
     package static func == (left: AnswerStyle, right: AnswerStyle) -> Bool {
         left.route === right.route && left.manner == right.manner && left.origin == right.origin
     }

@@ -47,7 +47,8 @@ extension MessagePool {
             waitingCount -= 1
         }
         for channel in withdrawals.emptied { modify(channel.index) { $0.workers.remove(worker) } }
-        for (channel, _) in withdrawals.ended where entries[Int(channel.index)] != nil { settle(channel.index) }
+        // A channel may stand here several times; after its first turn its entry, or the whole table, may be gone.
+        for (channel, _) in withdrawals.ended where entries.indices.contains(Int(channel.index)) { settle(channel.index) }
     }
 
     // MARK: Inside

@@ -182,6 +182,21 @@ struct MessagePoolTests {
         pool.checkInvariants()
     }
 
+    @Test func `holds that end together on a channel with nothing else leave the table empty`() throws {
+        var pool = MessagePool(limits: PoolLimits())
+        var withdrawals = Withdrawals()
+        for _ in 0..<2 {
+            guard case .nothing(let after, let channels) = pool.lookUp(
+                channels: [try name("a")], from: .oldest, limit: everything, holdFor: WorkerNumber(0))
+            else { return }
+            withdrawals.ended += channels.map { ($0, after) }
+            withdrawals.emptied = channels
+        }
+        pool.withdraw(withdrawals, by: WorkerNumber(0))
+        #expect(pool.figures.channels == 0)
+        pool.checkInvariants()
+    }
+
     @Test func `far more than the ceiling leaves no more than the ceiling, in bytes and in slots`() throws {
         var pool = MessagePool(limits: PoolLimits(memoryBytes: 100_000, channels: 10))
         for number in 0..<20_000 { _ = try pool.publish([item("c\(number % 500)", String(repeating: "x", count: number % 300))], now: moment(Int64(number))) }
