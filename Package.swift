@@ -21,8 +21,10 @@ func room(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
     .target(name: name, dependencies: dependencies, swiftSettings: productSettings)
 }
 
-func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-    .testTarget(name: name, dependencies: dependencies, swiftSettings: testSettings)
+/// - Parameter cases: the target has literate cases in a folder of that name, which its tests read from the checkout.
+func tests(_ name: String, _ dependencies: [Target.Dependency], cases: Bool = false) -> Target {
+    .testTarget(
+        name: name, dependencies: dependencies, exclude: cases ? ["Cases"] : [], swiftSettings: testSettings)
 }
 
 let package = Package(
@@ -67,7 +69,7 @@ let package = Package(
 
         tests("ByteTextTests", ["ByteText"]),
         tests("ReactorTests", ["Reactor"]),
-        tests("HTTP1Tests", ["HTTP1", "ByteText"]),
+        tests("HTTP1Tests", ["HTTP1", "ByteText"], cases: true),
         tests("JSONTextTests", ["JSONText", "ByteText"]),
         tests("PollingTests", ["Polling", "ByteText"]),
         tests("ConfigFileTests", ["ConfigFile"]),

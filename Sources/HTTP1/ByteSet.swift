@@ -15,8 +15,8 @@ struct ByteSet {
     @inline(__always)
     static var token: ByteSet { ByteSet(low: 0x03FF_6CFA_0000_0000, high: 0x57FF_FFFF_C7FF_FFFE) }
 
-    /// What may stand in a request target: every visible ASCII byte but `#`. Browsers send `|`, `^`, braces and the like
-    /// unencoded in queries, so RFC 3986 is not applied to the letter; bytes from 128 on are refused.
+    /// What may stand in a request target: every visible ASCII byte but `#`. Browsers send `|`, `^`, braces and the
+    /// like unencoded in queries, so RFC 3986 is not applied to the letter; bytes from 128 on are refused.
     @inline(__always)
     static var target: ByteSet { ByteSet(low: 0xFFFF_FFF6_0000_0000, high: 0x7FFF_FFFF_FFFF_FFFF) }
 

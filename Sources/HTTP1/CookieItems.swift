@@ -1,5 +1,5 @@
-/// The `name=value` pairs of a Cookie field's value (RFC 6265 §4.2), byte by byte as they were sent: quotes stay, nothing
-/// is decoded, and names are compared with regard to case.
+/// The `name=value` pairs of a Cookie field's value (RFC 6265 §4.2), byte by byte as they were sent: quotes stay,
+/// nothing is decoded, and names are compared with regard to case.
 package import ByteText
 
 package struct CookieItem: Hashable, Sendable {

@@ -74,7 +74,8 @@ package struct FieldLines: Sendable {
     @_lifetime(borrow self)
     package func value(of line: FieldLine) -> Span<UInt8> { bytes.span.extracting(line.valueRange.indices) }
 
-    /// The known name that an application takes this line for if it reads `_` as `-` (CGI, PHP, WSGI); `.other` if none.
+    /// The known name that an application takes this line for if it reads `_` as `-` (CGI, PHP, WSGI); `.other` if
+    /// none.
     package func lookalike(of line: FieldLine) -> FieldName {
         guard line.hasUnderscore else { return .other }
         var name = self[line.nameRange].array

@@ -36,7 +36,8 @@ extension FieldName {
         case 14: return one(.contentLength) ?? one(.http2Settings) ?? .other
         case 15: return one(.xForwardedFor) ?? .other
         case 16:
-            return one(.contentEncoding) ?? one(.proxyConnection) ?? one(.xForwardedHost) ?? one(.xForwardedPort) ?? .other
+            return one(.contentEncoding) ?? one(.proxyConnection) ?? one(.xForwardedHost) ?? one(.xForwardedPort)
+                ?? .other
         case 17:
             return one(.transferEncoding) ?? one(.xForwardedProto) ?? one(.ifModifiedSince) ?? one(.secWebSocketKey)
                 ?? .other

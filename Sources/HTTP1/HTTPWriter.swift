@@ -1,7 +1,8 @@
 /// Writes heads and chunks into bytes that are reused: always anew from parts, never a slice of what a peer sent.
 ///
-/// The law: a written head has exactly the lines that were asked for. Names are tokens by their source (literals, parsed
-/// lines, checked configuration), and a control byte in a value that was not parsed by us becomes a space (RFC 9110 §5.5).
+/// The law: a written head has exactly the lines that were asked for. Names are tokens by their source (literals,
+/// parsed lines, checked configuration), and a control byte in a value that was not parsed by us becomes a space (RFC
+/// 9110 §5.5).
 import ByteText
 
 package struct HTTPWriter: Sendable {

@@ -59,7 +59,9 @@ package struct HeadScanner: Hashable, Sendable {
     private func tooLong(_ section: Section, _ limits: borrowing HeadLimits) -> HTTPError {
         let line = lineLimit(section, limits)
         guard section == .head else { return .trailersTooLong(limit: limits.trailerBytesLimit) }
-        guard Int(lineStart) + line + 2 <= limits.headBytesLimit else { return .headTooLong(limit: limits.headBytesLimit) }
+        guard Int(lineStart) + line + 2 <= limits.headBytesLimit else {
+            return .headTooLong(limit: limits.headBytesLimit)
+        }
         return lineCount == 0 ? .lineTooLong(limit: line) : .fieldTooLong(limit: line)
     }
 

@@ -8,16 +8,20 @@ package enum Method: UInt8, Hashable, Sendable {
 
     /// Looks a method up; case matters (RFC 9110 §9.1).
     init(_ bytes: Span<UInt8>) {
-        self =
-            switch bytes.count {
-            case 3: bytes.equals("GET") ? .get : bytes.equals("PUT") ? .put : bytes.equals("BAN") ? .ban : .other
-            case 4: bytes.equals("POST") ? .post : bytes.equals("HEAD") ? .head : .other
-            case 5:
-                bytes.equals("PATCH") ? .patch : bytes.equals("PURGE") ? .purge : bytes.equals("TRACE") ? .trace : .other
-            case 6: bytes.equals("DELETE") ? .delete : .other
-            case 7: bytes.equals("OPTIONS") ? .options : bytes.equals("CONNECT") ? .connect : .other
-            default: .other
-            }
+        switch bytes.count {
+        case 3 where bytes.equals("GET"): self = .get
+        case 3 where bytes.equals("PUT"): self = .put
+        case 3 where bytes.equals("BAN"): self = .ban
+        case 4 where bytes.equals("POST"): self = .post
+        case 4 where bytes.equals("HEAD"): self = .head
+        case 5 where bytes.equals("PATCH"): self = .patch
+        case 5 where bytes.equals("PURGE"): self = .purge
+        case 5 where bytes.equals("TRACE"): self = .trace
+        case 6 where bytes.equals("DELETE"): self = .delete
+        case 7 where bytes.equals("OPTIONS"): self = .options
+        case 7 where bytes.equals("CONNECT"): self = .connect
+        default: self = .other
+        }
     }
 
     /// Whether the request asks for no change (RFC 9110 §9.2.1). An unknown method is not safe.

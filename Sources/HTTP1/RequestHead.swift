@@ -14,8 +14,8 @@ package struct RequestHead: Sendable {
     package private(set) var options: ConnectionOptions = []
     /// The client waits for 100 before it sends its content. False without content and in HTTP/1.0.
     package private(set) var expectsContinue = false
-    /// The one Upgrade field's value, if the connection options ask for it, the version is 1.1, the connection shall not
-    /// close, and there is no content. It may be a list.
+    /// The one Upgrade field's value, if the connection options ask for it, the version is 1.1, the connection shall
+    /// not close, and there is no content. It may be a list.
     package private(set) var upgradeRange: ByteRange?
     /// The trailer fields, once the reader has come to the end of chunked content that has any. They are never part of
     /// `fields`.
@@ -28,8 +28,8 @@ package struct RequestHead: Sendable {
     /// The target byte by byte as it was sent.
     package var targetRange: ByteRange { line.targetRange }
     package var targetForm: TargetForm { line.form }
-    /// The path as it was sent, nothing decoded or normalised. Empty in absolute form without a path (then it stands for
-    /// `/`) and in asterisk form.
+    /// The path as it was sent, nothing decoded or normalised. Empty in absolute form without a path (then it stands
+    /// for `/`) and in asterisk form.
     package var pathRange: ByteRange { line.pathRange }
     /// What follows the `?`; nil without one, empty with nothing behind it.
     package var queryRange: ByteRange? { line.queryRange }

@@ -50,7 +50,8 @@ package struct ResponseHead: Sendable {
         }
     }
 
-    /// `HTTP/1.x SP 3DIGIT [ SP reason ]`. The second space may be missing with the reason, as many servers leave it out.
+    /// `HTTP/1.x SP 3DIGIT [ SP reason ]`. The second space may be missing with the reason, as many servers leave it
+    /// out.
     ///
     /// - Returns: offset of the first field line.
     private mutating func readStatusLine(_ bytes: Span<UInt8>) throws(ResponseError) -> Int {

@@ -36,7 +36,8 @@ package struct ResponseReader: Hashable, Sendable {
 
     /// Whether no response is awaited. A byte that comes then belongs to none.
     package var isIdle: Bool { state == .idle }
-    /// Whether no byte of the awaited response has come; then the request may be sent again elsewhere, if it is idempotent.
+    /// Whether no byte of the awaited response has come; then the request may be sent again elsewhere, if it is
+    /// idempotent.
     package var isUntouched: Bool { state == .head && !hasBegun }
     /// Whether the end of a response whose head was returned is still to come.
     package var isInContent: Bool { state == .content }

@@ -28,8 +28,9 @@ extension Span<UInt8> {
         return index
     }
 
-    /// Whether the bytes from `start` on begin with `text`, letters of either case being the same. `text` holds lower-case
-    /// letters, digits and hyphens only, and the bytes are known to be token bytes: then setting bit 5 folds case exactly.
+    /// Whether the bytes from `start` on begin with `text`, letters of either case being the same. `text` holds
+    /// lower-case letters, digits and hyphens only, and the bytes are known to be token bytes: then setting bit 5
+    /// folds case exactly.
     @inline(__always)
     func folds(to text: StaticString, from start: Int) -> Bool {
         let length = text.utf8CodeUnitCount
