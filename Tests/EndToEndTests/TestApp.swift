@@ -1,0 +1,158 @@
+import Foundation
+
+/// An app behind the proxy that does what a test tells it, connection by connection, and keeps what it was sent.
+final class TestApp: @unchecked Sendable {
+    /// One connection as the app's handler sees it.
+    final class Connection: @unchecked Sendable {
+        let descriptor: Int32
+        private var buffer: [UInt8] = []
+
+        init(_ descriptor: Int32) { self.descriptor = descriptor }
+
+        /// The next request's head with its blank line; nil at the end.
+        func readHead() -> String? {
+            while true {
+                let text = String(decoding: buffer, as: UTF8.self)
+                if let end = text.firstRange(of: "\r\n\r\n") {
+                    let head = String(text[..<end.upperBound])
+                    buffer.removeFirst(head.utf8.count)
+                    return head
+                }
+                guard fill() else { return nil }
+            }
+        }
+
+        func read(count: Int) -> [UInt8] {
+            while buffer.count < count, fill() {}
+            let taken = Array(buffer.prefix(count))
+            buffer.removeFirst(taken.count)
+            return taken
+        }
+
+        /// Everything until the peer ends its side or breaks the connection.
+        func readToEnd() -> [UInt8] {
+            while fill() {}
+            return buffer
+        }
+
+        /// A body by its framing, decoded.
+        func readBody(of head: String) -> [UInt8] {
+            let lower = head.lowercased()
+            if let place = lower.firstRange(of: "\r\ncontent-length: ") {
+                return read(count: Int(lower[place.upperBound...].prefix { $0.isNumber }) ?? 0)
+            }
+            guard lower.contains("\r\ntransfer-encoding: chunked") else { return [] }
+            var body: [UInt8] = []
+            while true {
+                var line = ""
+                while !line.hasSuffix("\r\n") {
+                    let byte = read(count: 1)
+                    if byte.isEmpty { return body }
+                    line += String(decoding: byte, as: UTF8.self)
+                }
+                let size = Int(line.trimmingCharacters(in: .whitespacesAndNewlines), radix: 16) ?? 0
+                body += read(count: size)
+                _ = read(count: 2)
+                if size == 0 { return body }
+            }
+        }
+
+        func send(_ text: String) { send(Array(text.utf8)) }
+
+        func send(_ bytes: [UInt8]) {
+            var start = 0
+            while start < bytes.count {
+                let count = bytes.withUnsafeBytes { write(descriptor, $0.baseAddress! + start, $0.count - start) }
+                if count <= 0 { return }
+                start += count
+            }
+        }
+
+        func end() { shutdown(descriptor, Int32(SHUT_RDWR)) }
+
+        private func fill() -> Bool {
+            var part = [UInt8](repeating: 0, count: 262_144)
+            let count = recv(descriptor, &part, part.count, 0)
+            if count <= 0 { return false }
+            buffer += part[..<count]
+            return true
+        }
+    }
+
+    private(set) var port: UInt16 = 0
+    private let listener: Int32
+    private let lock = NSLock()
+    private var heads: [String] = []
+    private var connections = 0
+
+    /// - Parameter handler: called on a thread of its own for each connection; the connection is closed behind it.
+    init(handler: @escaping @Sendable (Connection, TestApp) -> Void) throws {
+        signal(SIGPIPE, SIG_IGN)
+        listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = in_addr_t(0x7F00_0001).bigEndian
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let bound = withUnsafeMutablePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+                Glibc.bind(self.listener, address, length) == 0 && listen(self.listener, 1024) == 0 && getsockname(self.listener, address, &length) == 0
+            }
+        }
+        guard bound else { throw TestFailure("the test's app can't listen") }
+        port = UInt16(bigEndian: address.sin_port)
+        let number = listener
+        Thread.detachNewThread { [weak self] in
+            while true {
+                let descriptor = accept(number, nil, nil)
+                guard descriptor >= 0, let app = self else { return }
+                app.lock.withLock { app.connections += 1 }
+                Thread.detachNewThread {
+                    handler(Connection(descriptor), app)
+                    close(descriptor)
+                }
+            }
+        }
+    }
+
+    /// Answers every request on a connection in turn; `respond` gets the head and the body.
+    convenience init(respond: @escaping @Sendable (_ head: String, _ body: [UInt8]) -> String) throws {
+        try self.init(handler: { connection, app in
+            while let head = connection.readHead() {
+                app.note(head)
+                let body = connection.readBody(of: head)
+                connection.send(respond(head, body))
+            }
+        })
+    }
+
+    deinit { end() }
+
+    /// Stops listening; connections that are open go on.
+    func end() {
+        shutdown(listener, Int32(SHUT_RDWR))
+        close(listener)
+    }
+
+    func note(_ head: String) { lock.withLock { heads.append(head) } }
+
+    /// Heads of requests so far.
+    var requests: [String] { lock.withLock { heads } }
+    /// Connections accepted so far.
+    var connectionCount: Int { lock.withLock { connections } }
+
+    /// A plain response with a body.
+    static func plain(_ body: String, fields: String = "") -> String {
+        "HTTP/1.1 200 OK\r\nContent-Length: \(body.utf8.count)\r\n\(fields)\r\n\(body)"
+    }
+}
+
+/// Something that one side of a test waits for and the other gives.
+final class Barrier: @unchecked Sendable {
+    private let semaphore = DispatchSemaphore(value: 0)
+
+    func open() { semaphore.signal() }
+
+    /// - Returns: false if nobody opened it in time.
+    @discardableResult
+    func wait(seconds: Double = 20) -> Bool { semaphore.wait(timeout: .now() + seconds) == .success }
+}
