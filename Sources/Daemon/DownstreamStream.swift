@@ -14,6 +14,8 @@ final class DownstreamStream: ServerStream {
 
     private var exchange = Exchange.none
     private var accessEntry: AccessEntry?
+    /// Of the request's body, so far.
+    private var contentBytes: UInt64 = 0
 
     /// The client's address in numbers, as the app and templates get it.
     var peerText: [UInt8] { Array(peer.host.utf8) }
@@ -21,6 +23,7 @@ final class DownstreamStream: ServerStream {
     // MARK: Requests
 
     override func headReceived() {
+        contentBytes = 0
         accessEntry = worker.accessLog?.begin(worker.requestHead, peer: peer.host, now: worker.loop.now)
         switch worker.service.routes.decide(worker.requestHead, client: peerText) {
         case .poll(let request):
@@ -33,6 +36,10 @@ final class DownstreamStream: ServerStream {
             }
         case .answer(let plain): answer(plain)
         case .proxy:
+            if case .length(let length) = worker.requestHead.framing, exceedsLimit(length) {
+                // Refused before it is read, so the rest of it ends the connection.
+                return refuse(.contentTooLong(limit: length))
+            }
             let proxied = ProxiedExchange(downstream: self)
             exchange = .proxied(proxied)
             worker.figures.proxied += 1
@@ -41,7 +48,17 @@ final class DownstreamStream: ServerStream {
     }
 
     override func contentReceived(_ bytes: Span<UInt8>) {
-        if case .proxied(let proxied) = exchange { proxied.requestContent(bytes) }
+        guard case .proxied(let proxied) = exchange else { return }
+        contentBytes += UInt64(bytes.count)
+        if exceedsLimit(contentBytes) {
+            proxied.downstreamGone()
+            return refuse(.contentTooLong(limit: contentBytes))
+        }
+        proxied.requestContent(bytes)
+    }
+
+    private func exceedsLimit(_ length: UInt64) -> Bool {
+        worker.service.requestBodyLimit.map { length > $0 } ?? false
     }
 
     override func requestReceived() {

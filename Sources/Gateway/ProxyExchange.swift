@@ -55,6 +55,8 @@ package struct ProxyExchange {
         expectsContinue = head.expectsContinue
         asksForUpgrade = Self.forwardsUpgrade(head)
         requestFraming = head.framing
+        // What has no body is complete with its head.
+        requestHasEnded = head.framing == .none
         clientKeepsAlive = head.keepsAlive
     }
 
