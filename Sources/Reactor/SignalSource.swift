@@ -9,6 +9,11 @@ public final class SignalSource: EventSource {
     ///   - received: called on the loop, never inside a signal handler.
     package init(loop: EventLoop, signal: Int32, received: @escaping () -> Void) {
         self.received = received
+        // Whoever started us may have blocked it, and a blocked signal stays blocked across exec.
+        var set = sigset_t()
+        unsafe sigemptyset(&set)
+        unsafe sigaddset(&set, signal)
+        unsafe sigprocmask(SIG_UNBLOCK, &set, nil)
         super.init(loop: loop, descriptor: signal, interests: [.signal, .persistent])
         register()
     }
