@@ -3,10 +3,10 @@ import Glibc
 
 extension UInt8 {
     /// `A`…`Z` become `a`…`z`; every other byte stays.
-    package var asciiLowercased: UInt8 { self &- 65 < 26 ? self | 0x20 : self }
+    @inlinable package var asciiLowercased: UInt8 { self &- 65 < 26 ? self | 0x20 : self }
 
     /// The value of a hexadecimal digit of either case, or nil.
-    package var hexadecimalValue: UInt8? {
+    @inlinable package var hexadecimalValue: UInt8? {
         switch self {
         case 0x30...0x39: self - 0x30
         case 0x41...0x46: self - 0x41 + 10
@@ -15,8 +15,8 @@ extension UInt8 {
         }
     }
 
-    package var isDecimalDigit: Bool { self &- 0x30 < 10 }
-    package var isASCIILetter: Bool { (self | 0x20) &- 0x61 < 26 }
+    @inlinable package var isDecimalDigit: Bool { self &- 0x30 < 10 }
+    @inlinable package var isASCIILetter: Bool { (self | 0x20) &- 0x61 < 26 }
 }
 
 extension Span<UInt8> {

@@ -19,10 +19,10 @@ extension FieldLines {
     private mutating func parseLine(_ section: Span<UInt8>, _ start: Int) throws(HTTPError) -> Int {
         var index = start
         var hasUnderscore = false
-        while index < section.count {
-            let byte = section[index]
-            guard ByteSet.token.contains(byte) else { break }
-            hasUnderscore = hasUnderscore || byte == 0x5F
+        while true {
+            index = section.firstAfterLetters(from: index)
+            guard index < section.count, ByteSet.token.contains(section[index]) else { break }
+            if section[index] == 0x5F { hasUnderscore = true }
             index += 1
         }
         let name = start..<index

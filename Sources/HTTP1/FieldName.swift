@@ -20,6 +20,7 @@ package enum FieldName: UInt8, Hashable, Sendable, CaseIterable {
     case secWebSocketKey, secWebSocketVersion, secWebSocketProtocol, secWebSocketExtensions, secWebSocketAccept
 
     /// The name in lower case; empty for `.other`.
+    @inline(__always)
     package var text: StaticString {
         switch self {
         case .other: ""

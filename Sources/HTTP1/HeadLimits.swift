@@ -22,7 +22,8 @@ package struct HeadLimits: Hashable, Sendable {
         fieldCountLimit: Int = 100, leadingEmptyLinesLimit: Int = 4, chunkLineBytesLimit: Int = 4 << 10,
         trailerBytesLimit: Int = 8 << 10, interimCountLimit: Int = 16
     ) {
-        precondition(max(headBytesLimit, trailerBytesLimit) <= 1 << 30, "places in a head are kept in 32 bits")
+        let greatest = max(lineBytesLimit, fieldBytesLimit, headBytesLimit, max(chunkLineBytesLimit, trailerBytesLimit))
+        precondition(greatest <= 1 << 30, "places in a head are kept in 32 bits")
         precondition(max(leadingEmptyLinesLimit, interimCountLimit) <= 255, "these counts are kept in 8 bits")
         self.lineBytesLimit = lineBytesLimit
         self.fieldBytesLimit = fieldBytesLimit

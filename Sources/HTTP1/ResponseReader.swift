@@ -28,7 +28,6 @@ package struct ResponseReader: Hashable, Sendable {
     private var method = Method.get
     private var mayUpgrade = false
     private var interimCount: UInt8 = 0
-    private var hasBegun = false
     private var scanner = HeadScanner()
     private var body = BodyReader(.none)
 
@@ -39,6 +38,8 @@ package struct ResponseReader: Hashable, Sendable {
     /// Whether no byte of the awaited response has come; then the request may be sent again elsewhere, if it is
     /// idempotent.
     package var isUntouched: Bool { state == .head && !hasBegun }
+    /// Whether some bytes of the awaited response have been read.
+    private var hasBegun: Bool { interimCount > 0 || !scanner.isFresh }
     /// Whether the end of a response whose head was returned is still to come.
     package var isInContent: Bool { state == .content }
 
@@ -51,7 +52,6 @@ package struct ResponseReader: Hashable, Sendable {
         mayUpgrade = upgrade
         state = .head
         interimCount = 0
-        hasBegun = false
         scanner = HeadScanner()
     }
 
@@ -92,7 +92,6 @@ package struct ResponseReader: Hashable, Sendable {
     ) throws(ResponseError) -> ResponseEvent {
         let rest = bytes.extracting(position..<bytes.count)
         guard rest.count > 0 else { return .needsMore }
-        hasBegun = true
         guard Self.mayBeginHead(rest) else { throw .malformedStatusLine }
         let length: Int?
         do throws(HTTPError) {

@@ -1,10 +1,17 @@
 /// The inner loops of the parsers: eight bytes at a time where it pays.
+import ByteText
 
 extension Span<UInt8> {
     /// Eight bytes as one little-endian word. `offset + 8` must not be beyond the end; that is checked.
     @inline(__always)
     func word(at offset: Int) -> UInt64 {
         UInt64(littleEndian: unsafe bytes.unsafeLoadUnaligned(fromByteOffset: offset, as: UInt64.self))
+    }
+
+    /// Four bytes as one little-endian word.
+    @inline(__always)
+    func halfWord(at offset: Int) -> UInt32 {
+        UInt32(littleEndian: unsafe bytes.unsafeLoadUnaligned(fromByteOffset: offset, as: UInt32.self))
     }
 
     /// Offset of the first byte at or behind `start` that may not stand in a field value (RFC 9110 §5.5), or `count`:
@@ -28,29 +35,27 @@ extension Span<UInt8> {
         return index
     }
 
-    /// Whether the bytes from `start` on begin with `text`, letters of either case being the same. `text` holds
-    /// lower-case letters, digits and hyphens only, and the bytes are known to be token bytes: then setting bit 5
-    /// folds case exactly.
+    /// Offset of the first byte at or behind `start` that is neither an ASCII letter nor a hyphen, or `count`: field
+    /// names are seldom made of anything else.
     @inline(__always)
-    func folds(to text: StaticString, from start: Int) -> Bool {
-        let length = text.utf8CodeUnitCount
-        let letters = unsafe UnsafeRawPointer(text.utf8Start)
-        let caseBits: UInt64 = 0x2020_2020_2020_2020
-        guard length >= 8 else {
-            for index in 0..<length {
-                let expected = unsafe letters.load(fromByteOffset: index, as: UInt8.self)
-                if self[start + index] | 0x20 != expected { return false }
-            }
-            return true
-        }
-        var index = 0
-        while index < length {
-            let place = Swift.min(index, length - 8)
-            let expected = unsafe letters.loadUnaligned(fromByteOffset: place, as: UInt64.self)
-            guard word(at: start + place) | caseBits == UInt64(littleEndian: expected) else { return false }
+    func firstAfterLetters(from start: Int) -> Int {
+        let every: UInt64 = 0x0101_0101_0101_0101
+        let top = every &* 0x80
+        var index = start
+        while index <= count - 8 {
+            let eight = word(at: index)
+            let low = eight & ~top
+            let folded = low | every &* 0x20
+            // The top bit of each byte tells, without a carry into the next one, because `folded` and `low` have none.
+            let fromA = folded &+ every &* (0x80 - 0x61)
+            let behindZ = folded &+ every &* (0x80 - 0x7B)
+            let noHyphen = (low ^ every &* 0x2D) &+ every &* 0x7F
+            let others = ((behindZ | ~fromA) & noHyphen | eight) & top
+            guard others == 0 else { return index + others.trailingZeroBitCount / 8 }
             index += 8
         }
-        return true
+        while index < count, self[index].isASCIILetter || self[index] == 0x2D { index += 1 }
+        return index
     }
 
     /// The part of `range` without optional whitespace (SP, HTAB) at both ends.
