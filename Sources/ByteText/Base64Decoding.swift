@@ -1,8 +1,8 @@
 /// Decoding base64 (RFC 4648 §4), strictly.
 
 extension Span<UInt8> {
-    /// The bytes that this base64 stands for; nil unless it is whole groups of four from the standard alphabet, padded with
-    /// `=` and with no bits left over, so that one value has one spelling.
+    /// The bytes that this base64 stands for; nil unless it is whole groups of four from the standard alphabet,
+    /// padded with `=` and with no bits left over, so that one value has one spelling.
     package var base64Decoded: [UInt8]? {
         guard count % 4 == 0 else { return nil }
         var decoded: [UInt8] = []

@@ -9,8 +9,8 @@ package struct ChannelPattern: Hashable, Sendable, CustomStringConvertible {
     private let parts: [Part]
     package let description: String
 
-    /// - Returns: nil with a reason in `expected` terms for what is no pattern: a letter outside the alphabet of names, `*`
-    ///   beside other letters in a part, or `**` before the end.
+    /// - Returns: nil with a reason in `expected` terms for what is no pattern: a letter outside the alphabet of
+    ///   names, `*` beside other letters in a part, or `**` before the end.
     package init?(_ text: String) {
         guard !text.isEmpty, text.utf8.count <= 200 else { return nil }
         var parts: [Part] = []
@@ -32,7 +32,8 @@ package struct ChannelPattern: Hashable, Sendable, CustomStringConvertible {
 
     private static func isNameByte(_ byte: UInt8) -> Bool {
         switch byte {
-        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"),
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"),
             UInt8(ascii: "_"), UInt8(ascii: "-"), UInt8(ascii: ":"), UInt8(ascii: "@"), UInt8(ascii: "/"):
             true
         default: false

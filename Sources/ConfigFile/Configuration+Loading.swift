@@ -31,7 +31,9 @@ extension Configuration {
     /// Paths of the table that reading this text looked at.
     static func pathsRead(in text: String) -> Set<String> {
         let collector = ErrorCollector(file: "", text: text, environment: [:])
-        if let root = compose(text, collector) { _ = Configuration(SectionReader(collector, path: "", node: root, mark: nil)) }
+        if let root = compose(text, collector) {
+            _ = Configuration(SectionReader(collector, path: "", node: root, mark: nil))
+        }
         return collector.readPaths
     }
 
@@ -52,7 +54,8 @@ extension Configuration {
 
     private static func note(_ error: YamlError, _ collector: ErrorCollector) {
         switch error {
-        case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _), .composer(_, let problem, let mark, _):
+        case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
+            .composer(_, let problem, let mark, _):
             collector.note(mark, found: problem, expected: "expected YAML")
         case .duplicatedKeysInMapping(let keys, let context):
             let names = keys.joined(separator: ", ")

@@ -64,7 +64,8 @@ extension Configuration {
                 expected: "expected 107 at most, which is what the system takes")
         }
         return Control(
-            socket: socket ?? "", mode: section.mode("mode"), owner: section.text("owner"), group: section.text("group"),
+            socket: socket ?? "", mode: section.mode("mode"), owner: section.text("owner"),
+            group: section.text("group"),
             bodyBytesLimit: section.size("body"), lineBytesLimit: section.size("line"))
     }
 
@@ -76,7 +77,8 @@ extension Configuration {
 
     private static func limits(_ section: SectionReader) -> Limits {
         Limits(
-            requestLineBytes: section.size("request_line"), fieldBytes: section.size("field"), headBytes: section.size("head"),
+            requestLineBytes: section.size("request_line"), fieldBytes: section.size("field"),
+            headBytes: section.size("head"),
             headerLines: section.integer("header_lines"), requestBodyBytes: section.optionalSize("request_body"),
             connections: section.optionalInteger("connections"), polls: section.optionalInteger("polls"))
     }
@@ -84,7 +86,8 @@ extension Configuration {
     private static func timeouts(_ section: SectionReader) -> Timeouts {
         Timeouts(
             head: section.duration("head"), body: section.duration("body"), write: section.duration("write"),
-            keepAlive: section.duration("keep_alive"), tunnel: section.duration("tunnel"), drain: section.duration("drain"))
+            keepAlive: section.duration("keep_alive"), tunnel: section.duration("tunnel"),
+            drain: section.duration("drain"))
     }
 
     private static func log(_ section: SectionReader) -> Log {
@@ -116,7 +119,9 @@ extension ListenAddress {
         let wanted = host.isEmpty || host == "*" ? "0.0.0.0" : host == "localhost" ? "127.0.0.1" : host
         var four = in_addr()
         var six = in6_addr()
-        guard unsafe inet_pton(AF_INET, wanted, &four) == 1 || inet_pton(AF_INET6, wanted, &six) == 1 else { return nil }
+        guard unsafe inet_pton(AF_INET, wanted, &four) == 1 || inet_pton(AF_INET6, wanted, &six) == 1 else {
+            return nil
+        }
         self = .network(host: wanted, port: port)
     }
 
@@ -136,7 +141,9 @@ extension UpstreamServer {
         if rest.hasSuffix("/") { rest = rest.dropLast() }
         guard !rest.contains("/"), !rest.contains("@") else { return nil }
         let hasPort = rest.hasPrefix("[") ? rest.contains("]:") : rest.contains(":")
-        guard let (host, port) = hostAndPort(hasPort ? String(rest) : "\(rest):80"), !host.isEmpty, port > 0 else { return nil }
+        guard let (host, port) = hostAndPort(hasPort ? String(rest) : "\(rest):80"), !host.isEmpty, port > 0 else {
+            return nil
+        }
         self = .network(host: host, port: port)
     }
 }

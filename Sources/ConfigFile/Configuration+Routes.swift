@@ -6,7 +6,8 @@ extension Configuration {
         _ = root.row("routes")
         guard let node = root.node("routes") else { return [] }
         guard let sequence = node.sequence else {
-            root.collector.note(node.mark, found: node.kindText, expected: "expected a list of routes, each with a path")
+            root.collector.note(
+                node.mark, found: node.kindText, expected: "expected a list of routes, each with a path")
             return []
         }
         var routes: [Route] = []
@@ -46,11 +47,14 @@ extension Configuration {
 
     private static func pathPattern(_ section: SectionReader) -> PathPattern? {
         let row = section.row("path")
-        guard let node = section.node("path"), let text = section.scalar(node, expected: row.expectation) else { return nil }
+        guard let node = section.node("path"), let text = section.scalar(node, expected: row.expectation) else {
+            return nil
+        }
         do throws(PathPattern.Flaw) {
             return try PathPattern(text)
         } catch {
-            section.collector.note(node.mark, found: "path: \(section.quoted(text))", expected: "expected \(error.expected)")
+            section.collector.note(
+                node.mark, found: "path: \(section.quoted(text))", expected: "expected \(error.expected)")
             return nil
         }
     }
@@ -67,12 +71,14 @@ extension Configuration {
         }
         let batch = section.section("batch")
         let hold = Hold(
-            channels: channels, allow: allow, timeout: section.duration("timeout"), startsNow: section.text("start") == "now",
+            channels: channels, allow: allow, timeout: section.duration("timeout"),
+            startsNow: section.text("start") == "now",
             batchMessages: batch.integer("messages"), batchBytes: batch.size("bytes"),
             format: section.choice("format", as: Hold.Format.self) ?? .json,
             empty: section.has("empty") ? empty(section.section("empty")) : nil,
             crossOrigin: section.has("cors") ? crossOrigin(section.section("cors")) : nil,
-            channelsLimit: section.integer("channels_limit"), afterParameter: section.text("after_parameter") ?? "after")
+            channelsLimit: section.integer("channels_limit"), afterParameter: section.text("after_parameter") ?? "after"
+        )
         _ = section.choice("start", as: Start.self)
         return hold
     }
@@ -98,7 +104,8 @@ extension Configuration {
                 return template
             } catch {
                 section.collector.note(
-                    mark, found: "channels: \(error.found)", expected: "expected \(error.expected)", columnOffset: error.offset)
+                    mark, found: "channels: \(error.found)", expected: "expected \(error.expected)",
+                    columnOffset: error.offset)
                 return nil
             }
         }
@@ -109,7 +116,8 @@ extension Configuration {
             if let pattern = ChannelPattern(text) { return pattern }
             section.collector.note(
                 mark, found: "allow: \(section.quoted(text))",
-                expected: "expected a pattern of channel names: parts between dots, * for any one part, ** for any rest")
+                expected: "expected a pattern of channel names: parts between dots, * for any one part, ** for any rest"
+            )
             return nil
         }
     }
@@ -127,8 +135,12 @@ extension Configuration {
             return []
         }
         return mapping.compactMap { key, value in
-            guard let name = key.scalar?.string, let text = section.scalar(value, expected: "a field's value") else { return nil }
-            let isToken = !name.isEmpty && name.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && !"()<>@,;:\\\"/[]?={}".utf8.contains($0) }
+            guard let name = key.scalar?.string, let text = section.scalar(value, expected: "a field's value") else {
+                return nil
+            }
+            let isToken =
+                !name.isEmpty
+                && name.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && !"()<>@,;:\\\"/[]?={}".utf8.contains($0) }
             let ours = ["content-length", "transfer-encoding", "connection", "date", "pollhold-cursor"]
             guard isToken, !ours.contains(name.lowercased()) else {
                 section.collector.note(
@@ -137,7 +149,8 @@ extension Configuration {
                 return nil
             }
             guard text.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F }) else {
-                section.collector.note(value.mark, found: "a control character", expected: "expected a field's value in one line")
+                section.collector.note(
+                    value.mark, found: "a control character", expected: "expected a field's value in one line")
                 return nil
             }
             return Empty.Header(name: name, value: text)

@@ -5,15 +5,23 @@ extension Directive {
     private static let anyCount = 1...1_000_000_000
 
     package static let all: [Directive] = [
-        Directive("listen", .listenAddresses, default: "127.0.0.1:8080", "Where clients come in. Port 0 lets the system choose."),
+        Directive(
+            "listen", .listenAddresses, default: "127.0.0.1:8080",
+            "Where clients come in. Port 0 lets the system choose."),
 
         Directive("upstream", .server, "The application that stands behind: its address, or a mapping."),
         Directive("upstream.server", .server, "The application's address."),
-        Directive("upstream.connect_timeout", .duration(anyDuration), default: "5s", "For the application to accept a connection."),
-        Directive("upstream.response_timeout", .duration(anyDuration), default: "60s", "For the first byte of its response."),
-        Directive("upstream.idle_timeout", .duration(anyDuration), default: "60s", "Between two pieces of its response."),
+        Directive(
+            "upstream.connect_timeout", .duration(anyDuration), default: "5s",
+            "For the application to accept a connection."),
+        Directive(
+            "upstream.response_timeout", .duration(anyDuration), default: "60s", "For the first byte of its response."),
+        Directive(
+            "upstream.idle_timeout", .duration(anyDuration), default: "60s", "Between two pieces of its response."),
         Directive("upstream.keep_alive", .mapping, "Connections to the application that wait for the next request."),
-        Directive("upstream.keep_alive.connections", .integer(0...100_000), default: "64", "How many wait at most, per worker."),
+        Directive(
+            "upstream.keep_alive.connections", .integer(0...100_000), default: "64",
+            "How many wait at most, per worker."),
         Directive("upstream.keep_alive.timeout", .duration(anyDuration), default: "60s", "How long one waits."),
         Directive("upstream.host", .text, "Sent to the application as Host, instead of what the client sent."),
 
@@ -23,31 +31,47 @@ extension Directive {
         Directive("control.owner", .text, "Owner of the socket, by name or number."),
         Directive("control.group", .text, "Group of the socket, by name or number."),
         Directive("control.body", .size(1...(1 << 30)), default: "1MiB", "The largest body of a publish request."),
-        Directive("control.line", .size(1...(1 << 30)), default: "1MiB", "The longest line of the JSON-lines protocol."),
+        Directive(
+            "control.line", .size(1...(1 << 30)), default: "1MiB", "The longest line of the JSON-lines protocol."),
 
         Directive("workers", .integer(1...64), default: "auto", word: "auto", "Threads; auto is one per core."),
         Directive("user", .text, "User to become once the sockets are bound."),
         Directive("group", .text, "Group to become; without it the user's own."),
 
-        Directive("pool", .mapping, "The message pool. What goes over a bound leaves, oldest first, and is told as a gap."),
+        Directive(
+            "pool", .mapping, "The message pool. What goes over a bound leaves, oldest first, and is told as a gap."),
         Directive("pool.messages", .integer(anyCount), default: "100", "Messages kept per channel."),
         Directive("pool.age", .duration(anyDuration), default: "10m", "How long a message is kept."),
         Directive("pool.memory", .size((64 << 10)...(1 << 40)), default: "256MiB", "Memory of all messages."),
-        Directive("pool.channels", .integer(1...100_000_000), default: "100000", "Empty channels whose losses are remembered."),
-        Directive("pool.idempotency_keys", .integer(0...100_000_000), default: "10000", "Keys of publishes that are remembered."),
+        Directive(
+            "pool.channels", .integer(1...100_000_000), default: "100000", "Empty channels whose losses are remembered."
+        ),
+        Directive(
+            "pool.idempotency_keys", .integer(0...100_000_000), default: "10000",
+            "Keys of publishes that are remembered."),
 
-        Directive("routes", .list, "What is done with which path, tried in order. What no route takes goes to the application."),
+        Directive(
+            "routes", .list,
+            "What is done with which path, tried in order. What no route takes goes to the application."),
         Directive("routes[].path", .pathPattern, "The path; {name} is one part of it, /** at the end any rest."),
         Directive("routes[].proxy", .mapping, "Pass requests on, as if no route had taken them."),
         Directive("routes[].hold", .mapping, "Hold polls here and answer them from the pool."),
         Directive("routes[].hold.channels", .templates, "The channels of a poll."),
-        Directive("routes[].hold.allow", .patterns, "Channels that may be read here. Required where the client has a say."),
-        Directive("routes[].hold.timeout", .duration(.milliseconds(100)...Duration.seconds(86400)), default: "90s", "How long a poll is held."),
-        Directive("routes[].hold.start", .choice(["oldest", "now"]), default: "oldest", "Where a poll without a cursor begins."),
+        Directive(
+            "routes[].hold.allow", .patterns, "Channels that may be read here. Required where the client has a say."),
+        Directive(
+            "routes[].hold.timeout", .duration(.milliseconds(100)...Duration.seconds(86400)), default: "90s",
+            "How long a poll is held."),
+        Directive(
+            "routes[].hold.start", .choice(["oldest", "now"]), default: "oldest",
+            "Where a poll without a cursor begins."),
         Directive("routes[].hold.batch", .mapping, "How much one answer carries."),
         Directive("routes[].hold.batch.messages", .integer(1...1_000_000), default: "100", "Messages in one answer."),
-        Directive("routes[].hold.batch.bytes", .size(1...(1 << 30)), default: "1MiB", "Bytes of data in one answer; one message always goes."),
-        Directive("routes[].hold.format", .choice(["json", "array", "raw"]), default: "json", "The shape of an answer."),
+        Directive(
+            "routes[].hold.batch.bytes", .size(1...(1 << 30)), default: "1MiB",
+            "Bytes of data in one answer; one message always goes."),
+        Directive(
+            "routes[].hold.format", .choice(["json", "array", "raw"]), default: "json", "The shape of an answer."),
         Directive("routes[].hold.empty", .mapping, "The answer of a hold that ended without a message."),
         Directive("routes[].hold.empty.status", .integer(200...299), "Its status; 200, or 204 in the raw format."),
         Directive("routes[].hold.empty.headers", .fields, "Fields added to it."),
@@ -55,29 +79,44 @@ extension Directive {
         Directive("routes[].hold.cors", .mapping, "Reading from other origins."),
         Directive("routes[].hold.cors.origins", .origins, "Who may."),
         Directive("routes[].hold.cors.credentials", .boolean, default: "false", "With the user's cookies."),
-        Directive("routes[].hold.cors.max_age", .duration(.zero...Duration.seconds(86400)), default: "10m", "How long a browser keeps a preflight's answer."),
+        Directive(
+            "routes[].hold.cors.max_age", .duration(.zero...Duration.seconds(86400)), default: "10m",
+            "How long a browser keeps a preflight's answer."),
         Directive("routes[].hold.channels_limit", .integer(1...1000), default: "32", "Channels of one poll at most."),
-        Directive("routes[].hold.after_parameter", .text, default: "after", "The query parameter that carries the cursor."),
+        Directive(
+            "routes[].hold.after_parameter", .text, default: "after", "The query parameter that carries the cursor."),
 
         Directive("limits", .mapping, "Bounds of requests and connections."),
-        Directive("limits.request_line", .size(8000...(1 << 20)), default: "16KiB", "A longer request line is answered 414."),
+        Directive(
+            "limits.request_line", .size(8000...(1 << 20)), default: "16KiB", "A longer request line is answered 414."),
         Directive("limits.field", .size(256...(1 << 20)), default: "16KiB", "A longer header field is answered 431."),
         Directive("limits.head", .size(8192...(4 << 20)), default: "64KiB", "A longer head is answered 431."),
         Directive("limits.header_lines", .integer(10...10_000), default: "100", "More header fields are answered 431."),
-        Directive("limits.request_body", .size(anySize), default: "none", word: "none", "A larger request body is answered 413."),
-        Directive("limits.connections", .integer(anyCount), default: "auto", word: "auto", "Connections of all kinds; auto is what descriptors allow."),
-        Directive("limits.polls", .integer(anyCount), default: "auto", word: "auto", "Polls held at once; more are answered 503. Auto: the limit of connections."),
+        Directive(
+            "limits.request_body", .size(anySize), default: "none", word: "none",
+            "A larger request body is answered 413."),
+        Directive(
+            "limits.connections", .integer(anyCount), default: "auto", word: "auto",
+            "Connections of all kinds; auto is what descriptors allow."),
+        Directive(
+            "limits.polls", .integer(anyCount), default: "auto", word: "auto",
+            "Polls held at once; more are answered 503. Auto: the limit of connections."),
 
         Directive("timeouts", .mapping, "How long a client may take. A held poll is under none of these."),
-        Directive("timeouts.head", .duration(anyDuration), default: "10s", "For a whole request head, however slowly it comes."),
+        Directive(
+            "timeouts.head", .duration(anyDuration), default: "10s",
+            "For a whole request head, however slowly it comes."),
         Directive("timeouts.body", .duration(anyDuration), default: "30s", "Between two pieces of a request body."),
         Directive("timeouts.write", .duration(anyDuration), default: "30s", "For a client that does not read."),
         Directive("timeouts.keep_alive", .duration(anyDuration), default: "75s", "Between two requests."),
         Directive("timeouts.tunnel", .duration(anyDuration), default: "1h", "Of silence in a tunnel."),
-        Directive("timeouts.drain", .duration(anyDuration), default: "30s", "For running requests to finish at the end."),
+        Directive(
+            "timeouts.drain", .duration(anyDuration), default: "30s", "For running requests to finish at the end."),
 
         Directive("log", .mapping, "Logs."),
-        Directive("log.level", .choice(["debug", "info", "warning", "error"]), default: "info", "The least that the operational log tells."),
+        Directive(
+            "log.level", .choice(["debug", "info", "warning", "error"]), default: "info",
+            "The least that the operational log tells."),
         Directive("log.format", .choice(["text", "json"]), default: "text", "Its form; it goes to standard error."),
         Directive("log.access", .logTarget, default: "off", "Where the access log goes."),
         Directive("log.access_format", .choice(["text", "json"]), default: "text", "Its form."),

@@ -1,5 +1,5 @@
-/// One key of the configuration file: its kind, range, default and prose. The table of these rows is what the parser, `check`
-/// and the manual's test read; a default or a range stands nowhere else.
+/// One key of the configuration file: its kind, range, default and prose. The table of these rows is what the parser,
+/// `check` and the manual's test read; a default or a range stands nowhere else.
 package struct Directive: Sendable {
     package enum Kind: Sendable {
         /// A mapping of further keys.
@@ -59,8 +59,10 @@ package struct Directive: Sendable {
             case .mapping: "a mapping"
             case .list: "a list"
             case .duration(let range):
-                "a duration from \(DurationText(range.lowerBound)) to \(DurationText(range.upperBound)), such as 90s or 10m"
-            case .size(let range): "a size from \(ByteSize(range.lowerBound)) to \(ByteSize(range.upperBound)), such as 64KiB"
+                "a duration from \(DurationText(range.lowerBound)) to \(DurationText(range.upperBound)), "
+                    + "such as 90s or 10m"
+            case .size(let range):
+                "a size from \(ByteSize(range.lowerBound)) to \(ByteSize(range.upperBound)), such as 64KiB"
             case .integer(let range): "a whole number from \(range.lowerBound) to \(range.upperBound)"
             case .boolean: "true or false"
             case .text: "text"

@@ -1,5 +1,5 @@
-/// `${NAME}` in a value, replaced from the environment after YAML has been read: what a variable holds can fill a value, never
-/// add keys. `${NAME:-other}` gives a value for an unset name, `$$` a dollar.
+/// `${NAME}` in a value, replaced from the environment after YAML has been read: what a variable holds can fill a
+/// value, never add keys. `${NAME:-other}` gives a value for an unset name, `$$` a dollar.
 enum EnvironmentText {
     struct Flaw: Error {
         let found: String
@@ -41,7 +41,9 @@ enum EnvironmentText {
         }
         if let value = environment[String(name)] { return value }
         guard let other else {
-            throw Flaw(found: "${\(name)}, which is not set", expected: "the variable in the environment, or ${\(name):-default}")
+            throw Flaw(
+                found: "${\(name)}, which is not set",
+                expected: "the variable in the environment, or ${\(name):-default}")
         }
         return String(other)
     }

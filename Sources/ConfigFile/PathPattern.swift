@@ -38,14 +38,17 @@ package struct PathPattern: Hashable, Sendable, CustomStringConvertible {
             case .restNotAtEnd: "** only as the last part"
             case .badCapture(let text): "a part that is all capture, such as {room}, instead of \(text)"
             case .repeatedCapture(let name): "the capture {\(name)} once"
-            case .badByte(let letter): "a path without \(letter == " " ? "spaces" : "\(letter)"), percent-encoded where needed"
+            case .badByte(let letter):
+                "a path without \(letter == " " ? "spaces" : "\(letter)"), percent-encoded where needed"
             }
         }
     }
 
     package init(_ text: String) throws(Flaw) {
         guard text.hasPrefix("/") else { throw .noLeadingSlash }
-        if let bad = text.first(where: { !$0.isASCII || $0.asciiValue.map { $0 <= 0x20 } ?? true || $0 == "?" || $0 == "#" }) {
+        if let bad = text.first(where: {
+            !$0.isASCII || $0.asciiValue.map { $0 <= 0x20 } ?? true || $0 == "?" || $0 == "#"
+        }) {
             throw .badByte(bad)
         }
         var parts: [Part] = []

@@ -1,5 +1,5 @@
-/// Reads one mapping of the file by the rows of the table: takes values, fills defaults in, and notes every error with its
-/// place instead of stopping at the first.
+/// Reads one mapping of the file by the rows of the table: takes values, fills defaults in, and notes every error
+/// with its place instead of stopping at the first.
 import Yams
 
 /// Where errors go, and what a value may refer to.
@@ -59,7 +59,8 @@ struct SectionReader {
         let known = Directive.keys(inside: path)
         for (key, value) in mapping {
             guard let name = key.scalar?.string else {
-                collector.note(key.mark, found: "a key that is no word", expected: "one of \(known.joined(separator: ", "))")
+                collector.note(
+                    key.mark, found: "a key that is no word", expected: "one of \(known.joined(separator: ", "))")
                 continue
             }
             if known.contains(name) {
@@ -91,7 +92,8 @@ struct SectionReader {
 
     func duration(_ key: String) -> Duration {
         read(key) { row, text in
-            guard case .duration(let range) = row.kind, let value = DurationText(text)?.duration, range.contains(value) else {
+            guard case .duration(let range) = row.kind, let value = DurationText(text)?.duration, range.contains(value)
+            else {
                 return nil
             }
             return value
@@ -102,7 +104,9 @@ struct SectionReader {
 
     func optionalSize(_ key: String) -> Int? {
         read(key) { row, text in
-            guard case .size(let range) = row.kind, let value = ByteSize(text)?.bytes, range.contains(value) else { return nil }
+            guard case .size(let range) = row.kind, let value = ByteSize(text)?.bytes, range.contains(value) else {
+                return nil
+            }
             return value
         }
     }
@@ -184,8 +188,12 @@ struct SectionReader {
     }
 
     private func expectation(_ row: Directive, _ text: String) -> String {
-        if case .choice(let words) = row.kind, let near = NearestWord.to(text, among: words) { return "did you mean \(near)?" }
-        if case .duration = row.kind, Int(text) != nil { return "expected \(row.expectation); write \(text)s for seconds" }
+        if case .choice(let words) = row.kind, let near = NearestWord.to(text, among: words) {
+            return "did you mean \(near)?"
+        }
+        if case .duration = row.kind, Int(text) != nil {
+            return "expected \(row.expectation); write \(text)s for seconds"
+        }
         return "expected \(row.expectation)"
     }
 

@@ -1,5 +1,5 @@
-/// One line a request, when it is over: the fields of the combined log format, and for a poll how long it was held, why it
-/// was released and with how many messages.
+/// One line a request, when it is over: the fields of the combined log format, and for a poll how long it was held,
+/// why it was released and with how many messages.
 ///
 /// Nothing that a client sent can break a line: quotes, backslashes and control bytes are escaped.
 import ByteText
@@ -89,14 +89,17 @@ struct AccessLog {
             line.append(contentsOf: entry.ending)
             line.append(contentsOf: " duration=\(milliseconds)ms".utf8)
             if let poll {
-                line.append(contentsOf: " held=\(milliseconds)ms released=\(poll.release.rawValue) messages=\(poll.messages)".utf8)
+                line.append(
+                    contentsOf: " held=\(milliseconds)ms released=\(poll.release.rawValue) messages=\(poll.messages)"
+                        .utf8)
             }
             line.append("\n")
         case .json:
             line.append(contentsOf: #","status":\#(status),"bytes":\#(bytes),"duration_ms":\#(milliseconds)"#.utf8)
             line.append(contentsOf: entry.ending)
             if let poll {
-                let text = #","held_ms":\#(milliseconds),"released":"\#(poll.release.rawValue)","messages":\#(poll.messages)"#
+                let text =
+                    #","held_ms":\#(milliseconds),"released":"\#(poll.release.rawValue)","messages":\#(poll.messages)"#
                 line.append(contentsOf: text.utf8)
             }
             line.append("}\n")

@@ -64,7 +64,8 @@ final class ControlStream: ServerStream {
 
     private func publish(_ body: [UInt8], _ channel: [UInt8]?, _ contentType: [UInt8]?, _ key: [UInt8]?) {
         do throws(PublishError) {
-            let (items, isList) = try PublishDecoder.items(body: body, channel: channel, contentType: contentType, key: key)
+            let (items, isList) = try PublishDecoder.items(
+                body: body, channel: channel, contentType: contentType, key: key)
             let receipts = try worker.publish(items)
             answer(ControlReply.receipts(receipts, isList: isList))
         } catch {
@@ -123,7 +124,8 @@ final class ControlStream: ServerStream {
             if !PublishDecoder.isBlank(line) { publish(line: line, into: &replies) }
         }
         if bytes.count - start > worker.service.publishLineLimit {
-            ControlReply.appendError(PublishError.lineTooLong(limit: worker.service.publishLineLimit).reason, to: &replies)
+            ControlReply.appendError(
+                PublishError.lineTooLong(limit: worker.service.publishLineLimit).reason, to: &replies)
             send(replies.span)
             linger()
             return bytes.count

@@ -2,8 +2,8 @@
 import Glibc
 
 enum DescriptorLimit {
-    /// Descriptors kept free of clients: the loops' own, logs, the control socket, and room to open connections to the app
-    /// while every client's place is taken.
+    /// Descriptors kept free of clients: the loops' own, logs, the control socket, and room to open connections to
+    /// the app while every client's place is taken.
     static let reserve = 64
 
     /// Raises the soft limit to the hard one.

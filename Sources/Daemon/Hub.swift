@@ -1,11 +1,11 @@
 /// The one thing that all workers share: the message pool behind a lock, and a door into each worker.
 ///
-/// Why no wake-up is lost: a publisher appends, *then* notifies; a worker looks up, *then* holds, both in one step under the
-/// lock. So for any message and any hold, either the look-up came later than the append and found the message, or the
-/// append came later than the look-up and finds the hold registered, and the notice that follows it is handled when the
-/// hold is in the worker's table, because a worker puts it there before it returns to its loop. With the order turned
-/// round (notify, then append) a look-up can fall between the two; the simulation has a run with that order, which
-/// must fail.
+/// Why no wake-up is lost: a publisher appends, *then* notifies; a worker looks up, *then* holds, both in one step
+/// under the lock. So for any message and any hold, either the look-up came later than the append and found the
+/// message, or the append came later than the look-up and finds the hold registered, and the notice that follows it
+/// is handled when the hold is in the worker's table, because a worker puts it there before it returns to its loop.
+/// With the order turned round (notify, then append) a look-up can fall between the two; the simulation has a run
+/// with that order, which must fail.
 import Polling
 import Reactor
 import Synchronization

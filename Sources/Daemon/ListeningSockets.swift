@@ -1,7 +1,7 @@
 /// Everything that the daemon listens on, bound before threads start and rights are given up.
 ///
-/// An address of TCP is bound once per worker, and the system spreads connections over them; a Unix socket is bound once
-/// and accepted from by all workers.
+/// An address of TCP is bound once per worker, and the system spreads connections over them; a Unix socket is bound
+/// once and accepted from by all workers.
 import ConfigFile
 import Gateway
 import Glibc
@@ -72,12 +72,14 @@ final class ListeningSockets {
         do {
             let owner = try control.owner.map { try Privileges.userID($0).user }
             let group = try control.group.map { try Privileges.groupID($0) }
-            let socket = try ListeningSocket(address: .unix(path: control.socket), sharesPort: false, mode: control.mode)
+            let socket = try ListeningSocket(
+                address: .unix(path: control.socket), sharesPort: false, mode: control.mode)
             try Privileges.give(control.socket, owner: owner, group: group)
             return socket
         } catch let error as SystemError where error.code == EADDRINUSE {
             throw Server.StartError(
-                description: "can't listen on the control socket \(control.socket): somebody listens there, or it is no socket")
+                description:
+                    "can't listen on the control socket \(control.socket): somebody listens there, or it is no socket")
         } catch {
             throw Server.StartError(description: "can't listen on the control socket \(control.socket): \(error)")
         }

@@ -107,7 +107,9 @@ package final class LogWriter: Sendable {
     private func writeAll(_ bytes: [UInt8], to file: Int32) {
         var start = 0
         while start < bytes.count {
-            let count = unsafe bytes.withUnsafeBytes { unsafe Glibc.write(file, $0.baseAddress?.advanced(by: start), $0.count - start) }
+            let count = unsafe bytes.withUnsafeBytes {
+                unsafe Glibc.write(file, $0.baseAddress?.advanced(by: start), $0.count - start)
+            }
             if count >= 0 {
                 start += count
             } else if errno == EAGAIN {

@@ -1,8 +1,8 @@
 /// The operational log: what the daemon itself has to say, one line each, as text or JSON, through swift-log.
-package import Logging
 import ByteText
 package import ConfigFile
 import JSONText
+package import Logging
 
 package struct OperationalLog: LogHandler {
     package enum Format: Sendable {
@@ -51,7 +51,9 @@ package struct OperationalLog: LogHandler {
             line.append(contentsOf: WallTime.now.isoText.utf8)
             line.append(contentsOf: " \(event.level) ".utf8)
             line.append(contentsOf: Self.withoutControls(event.message.description).utf8)
-            for (key, value) in fields { line.append(contentsOf: " \(key)=\(Self.withoutControls(value.description))".utf8) }
+            for (key, value) in fields {
+                line.append(contentsOf: " \(key)=\(Self.withoutControls(value.description))".utf8)
+            }
         case .json:
             line.append(contentsOf: #"{"time":""#.utf8)
             line.append(contentsOf: WallTime.now.isoText.utf8)

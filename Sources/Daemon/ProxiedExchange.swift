@@ -1,5 +1,6 @@
-/// The two connections of one proxied exchange and what flows between them. What a message means and what a failure leads
-/// to is `ProxyExchange`'s decision; this class moves bytes and keeps each side from running ahead of the other.
+/// The two connections of one proxied exchange and what flows between them. What a message means and what a failure
+/// leads to is `ProxyExchange`'s decision; this class moves bytes and keeps each side from running ahead of the
+/// other.
 ///
 /// Back-pressure: as soon as more than `waitingBytesLimit` wait to go out on one side, the other is not read until
 /// they have left. So a direction holds at most that and one read.
@@ -42,7 +43,8 @@ final class ProxiedExchange {
         guard let downstream else { return }
         worker.output.reset()
         RequestForwarding.write(
-            worker.requestHead, client: RequestForwarding.Client(address: downstream.peerText), host: worker.service.upstreamHost,
+            worker.requestHead, client: RequestForwarding.Client(address: downstream.peerText),
+            host: worker.service.upstreamHost,
             upgrading: machine.asksForUpgrade, into: &worker.output)
         requestHead = worker.output.bytes
         // What follows an upgrade belongs to the other protocol, if there will be one (RFC 9931).

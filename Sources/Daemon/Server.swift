@@ -146,8 +146,8 @@ package final class Server {
         withExtendedLifetime(inbox) {}
     }
 
-    /// Fixes to evbuffer and to the parsing that we don't use came after 2.1.12; what is used here is sound in it, but an
-    /// operator should know what runs.
+    /// Fixes to evbuffer and to the parsing that we don't use came after 2.1.12; what is used here is sound in it,
+    /// but an operator should know what runs.
     private func warnOfOldLibrary() {
         let version = EventLoop.libraryVersion
         if version.hasPrefix("2.0") || version.hasPrefix("1.") {
@@ -211,9 +211,11 @@ package final class Server {
             let fresh = try Configuration.load(path: path, environment: environment)
             let fixed = Configuration.changesThatNeedRestart(from: configuration, to: fresh)
             guard fixed.isEmpty else {
-                throw StartError(description: "\(path): these change at a restart only: \(fixed.joined(separator: ", "))")
+                throw StartError(
+                    description: "\(path): these change at a restart only: \(fixed.joined(separator: ", "))")
             }
-            let access = fresh.log == configuration.log ? accessWriter : try AccessLog.writer(for: fresh.log, sharing: writer)
+            let access =
+                fresh.log == configuration.log ? accessWriter : try AccessLog.writer(for: fresh.log, sharing: writer)
             let previous = accessWriter
             accessWriter = access
             let service = try makeService(fresh)

@@ -1,5 +1,5 @@
-/// What the workers and the main thread share besides the hub: the main thread's box, the board of figures, and the count
-/// of open connections, which is one because descriptors are the process'.
+/// What the workers and the main thread share besides the hub: the main thread's box, the board of figures, and the
+/// count of open connections, which is one because descriptors are the process'.
 import Gateway
 import Polling
 import Reactor

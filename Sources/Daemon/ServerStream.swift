@@ -5,8 +5,8 @@
 ///  - `head`: between requests, or inside a head. Bytes are read.
 ///  - `exchange`: a request is being answered. Its body is read; bytes behind it wait, a bounded number of them.
 ///  - `discarding`: the answer has left before the request's end; the rest of the body is read and dropped, bounded.
-///  - `lingering`: our side has ended. What still comes is dropped until the peer closes, so that it can read the answer
-///    (RFC 9112 §9.6).
+///  - `lingering`: our side has ended. What still comes is dropped until the peer closes, so that it can read the
+///    answer (RFC 9112 §9.6).
 ///  - `tunnel`: the bytes are no longer HTTP.
 ///  - `lines`: they never were; the first byte said so.
 import ByteText

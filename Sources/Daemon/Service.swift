@@ -40,7 +40,8 @@ struct Service: Sendable {
         idleUpstreamLimit = configuration.upstream.idleConnections
         let limits = configuration.limits
         headLimits = HeadLimits(
-            lineBytesLimit: limits.requestLineBytes, fieldBytesLimit: limits.fieldBytes, headBytesLimit: limits.headBytes,
+            lineBytesLimit: limits.requestLineBytes, fieldBytesLimit: limits.fieldBytes,
+            headBytesLimit: limits.headBytes,
             fieldCountLimit: limits.headerLines)
         requestBodyLimit = limits.requestBodyBytes.map(UInt64.init)
         responseLimits = HeadLimits.responses

@@ -1,7 +1,7 @@
 /// A connection to the app: carries one exchange at a time and waits in the worker's pool between two.
 import ByteText
-import HTTP1
 import Gateway
+import HTTP1
 import Reactor
 
 final class UpstreamStream: WorkerStream {
@@ -52,7 +52,8 @@ final class UpstreamStream: WorkerStream {
                 return bytes.count
             }
             do throws(ResponseError) {
-                let event = try reader.next(bytes, &position, head: &worker.responseHead, limits: worker.service.responseLimits)
+                let event = try reader.next(
+                    bytes, &position, head: &worker.responseHead, limits: worker.service.responseLimits)
                 if case .needsMore = event { break }
                 take(event, bytes, exchange, hasExcess: position < bytes.count)
             } catch {

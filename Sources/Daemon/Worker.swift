@@ -2,8 +2,8 @@
 /// comes through its door.
 ///
 /// A turn: the loop waits and calls streams; then `afterTurn` answers woken polls for a bounded time, ends holds and
-/// connections whose time is up, tells the pool which holds have ended, and drops closed streams. A stream is never freed
-/// inside its own callback.
+/// connections whose time is up, tells the pool which holds have ended, and drops closed streams. A stream is never
+/// freed inside its own callback.
 import Gateway
 import Glibc
 import HTTP1
@@ -12,8 +12,8 @@ import Polling
 import Reactor
 
 final class Worker {
-    /// Nanoseconds that one turn may spend on answering woken polls, so that timers, accepts and publishes go on during a
-    /// wave of releases (SECURITY M10).
+    /// Nanoseconds that one turn may spend on answering woken polls, so that timers, accepts and publishes go on
+    /// during a wave of releases (SECURITY M10).
     private static let releaseSlice: Int64 = 1_000_000
 
     let loop: EventLoop

@@ -1,4 +1,5 @@
-/// How one poll wants its answer, apart from what is in it. Two polls of equal style and equal messages share one answer.
+/// How one poll wants its answer, apart from what is in it. Two polls of equal style and equal messages share one
+/// answer.
 package struct AnswerStyle: Equatable {
     package let route: HoldRoute
     package var manner: RequestManner

@@ -30,11 +30,14 @@ package enum ControlCommand {
             try Self.require(head, .get, "GET")
             var limit = Self.listedChannelsLimit
             if let text = try Self.parameter("limit", of: head) {
-                guard let number = text.span.decimalValue, number > 0 else { throw .badParameter("limit", "a number above 0") }
+                guard let number = text.span.decimalValue, number > 0 else {
+                    throw .badParameter("limit", "a number above 0")
+                }
                 limit = min(limit, Int(min(number, UInt64(limit))))
             }
             self = .listChannels(
-                prefix: try Self.parameter("prefix", of: head) ?? [], after: try Self.parameter("after", of: head), limit: limit)
+                prefix: try Self.parameter("prefix", of: head) ?? [], after: try Self.parameter("after", of: head),
+                limit: limit)
         } else if path.count > 10, path.extracting(0..<10).equals("/channels/") {
             let name = try Self.channelName(path.extracting(10...))
             switch head.method {
@@ -124,7 +127,8 @@ package enum ControlError: Error {
 
     package var reason: String {
         switch self {
-        case .unknownPath: "unknown path; there are /publish, /channels, /channels/NAME, /status, /metrics, /reload and /poll"
+        case .unknownPath:
+            "unknown path; there are /publish, /channels, /channels/NAME, /status, /metrics, /reload and /poll"
         case .methodNotAllowed(let allowed): "the method is not allowed here; \(allowed) is"
         case .badParameter(let name, let expected): "\(name) must be \(expected)"
         case .badChannel(let error): "the channel name is not valid: \(error)"

@@ -89,7 +89,9 @@ extension HoldRoute {
         // An empty value is what a page sends that has no cursor yet.
         guard let value = values.first, !value.isEmpty else { return startsNow ? .now : .oldest }
         if value.span.equals("now") { return .now }
-        guard let position = Position(cursor: value.span, epoch: epoch) else { throw .badCursor(parameter: afterParameter) }
+        guard let position = Position(cursor: value.span, epoch: epoch) else {
+            throw .badCursor(parameter: afterParameter)
+        }
         return position
     }
 }

@@ -1,8 +1,8 @@
 /// A hold route of the configuration, ready for use: it reads polls and says who may ask for which channel.
 ///
 /// A class, because every held poll refers to its route, and a reload must be able to tell old from new.
-package import ConfigFile
 import ByteText
+package import ConfigFile
 package import Polling
 
 package final class HoldRoute: Sendable {
@@ -77,7 +77,8 @@ package final class HoldRoute: Sendable {
         }
         self.init(
             path: path, channels: hold.channels, allow: hold.allow, timeout: hold.timeout, startsNow: hold.startsNow,
-            limit: BatchLimit(messages: hold.batchMessages, bytes: hold.batchBytes), format: Format(hold.format), empty: empty,
+            limit: BatchLimit(messages: hold.batchMessages, bytes: hold.batchBytes), format: Format(hold.format),
+            empty: empty,
             crossOrigin: crossOrigin ?? .none, channelsLimit: hold.channelsLimit,
             afterParameter: Array(hold.afterParameter.utf8))
     }
@@ -85,7 +86,8 @@ package final class HoldRoute: Sendable {
     /// The poll on the control socket: any channel, by the defaults of a hold route.
     package static let trusted = HoldRoute(
         path: "/poll", channels: [TemplateText(.query, "channel")], allow: nil, timeout: .seconds(90), startsNow: false,
-        limit: BatchLimit(messages: 100, bytes: 1 << 20), format: .json, empty: nil, crossOrigin: .none, channelsLimit: 1000,
+        limit: BatchLimit(messages: 100, bytes: 1 << 20), format: .json, empty: nil, crossOrigin: .none,
+        channelsLimit: 1000,
         afterParameter: Array("after".utf8))
 
     /// Whether this name may be read on this route (SECURITY M2).

@@ -35,7 +35,9 @@ package struct PollAnswerEncoder {
     }
 
     /// The answer of a poll whose hold ended without a message: the route's own shape, if it has one.
-    package mutating func emptyAnswer(at number: UInt64, style: AnswerStyle, release: PollExchange.Release) -> PollAnswer {
+    package mutating func emptyAnswer(at number: UInt64, style: AnswerStyle, release: PollExchange.Release)
+        -> PollAnswer
+    {
         let route = style.route
         body.removeAll(keepingCapacity: true)
         var head = HTTPWriter()
@@ -133,7 +135,8 @@ package struct PollAnswerEncoder {
         let sendsBody = !style.manner.isHeadOnly && status != 204
         if sendsBody { head.bytes.append(contentsOf: body) }
         return PollAnswer(
-            bytes: head.bytes, status: status, bodyBytes: sendsBody ? body.count : 0, messages: messages, release: release,
+            bytes: head.bytes, status: status, bodyBytes: sendsBody ? body.count : 0, messages: messages,
+            release: release,
             keepsAlive: style.manner.keepsAlive)
     }
 }

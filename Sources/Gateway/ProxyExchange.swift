@@ -1,5 +1,5 @@
-/// One request passed on to the app and its response passed back, as a machine: it decides how each message is framed on
-/// the other side, which failures may be retried, and what a client is told. It holds no bytes of a body.
+/// One request passed on to the app and its response passed back, as a machine: it decides how each message is framed
+/// on the other side, which failures may be retried, and what a client is told. It holds no bytes of a body.
 import ByteText
 package import HTTP1
 
@@ -60,8 +60,8 @@ package struct ProxyExchange {
         clientKeepsAlive = head.keepsAlive
     }
 
-    /// Whether an upgrade is passed on: asked for in HTTP/1.1 without a body, and not to HTTP/2, which would carry further
-    /// requests past every rule of this proxy.
+    /// Whether an upgrade is passed on: asked for in HTTP/1.1 without a body, and not to HTTP/2, which would carry
+    /// further requests past every rule of this proxy.
     package static func forwardsUpgrade(_ head: borrowing RequestHead) -> Bool {
         guard head.framing == .none, let range = head.upgradeRange else { return false }
         return !head[range].equalsIgnoringCase("h2c")
@@ -105,16 +105,19 @@ package struct ProxyExchange {
         downstreamFraming = framing(for: head)
         if downstreamFraming == .untilClose { clientKeepsAlive = false }
         ResponseForwarding.write(
-            head, framing: downstreamFraming, clientIsHTTP10: clientIsHTTP10, keepsAlive: clientKeepsAlive, into: &writer)
+            head, framing: downstreamFraming, clientIsHTTP10: clientIsHTTP10, keepsAlive: clientKeepsAlive,
+            into: &writer)
         return .final
     }
 
-    /// 100 goes only to a client that waits for it, and a client of HTTP/1.0 knows no interim response (RFC 9110 §15.2).
+    /// 100 goes only to a client that waits for it, and a client of HTTP/1.0 knows no interim response (RFC 9110
+    /// §15.2).
     private func passesInterim(_ status: Int) -> Bool {
         !clientIsHTTP10 && (status != 100 || expectsContinue)
     }
 
-    /// A length is kept; anything else is chunked for a client that knows it, and ended by the close for one that doesn't.
+    /// A length is kept; anything else is chunked for a client that knows it, and ended by the close for one that
+    /// doesn't.
     private func framing(for head: borrowing ResponseHead) -> BodyFraming {
         switch head.framing {
         case .none, .length: head.framing

@@ -46,8 +46,8 @@ package enum PublishDecoder {
     /// A body that is the data itself, for the channel named in the query.
     ///
     /// - Parameters:
-    ///   - contentType: the field's value; without one, or with the one that a form and plain `curl -d` send, the data is
-    ///     what it looks like: JSON if it is valid JSON, else text if it is UTF-8, else bytes.
+    ///   - contentType: the field's value; without one, or with the one that a form and plain `curl -d` send, the
+    ///     data is what it looks like: JSON if it is valid JSON, else text if it is UTF-8, else bytes.
     package static func item(
         channel: Span<UInt8>, contentType: Span<UInt8>?, key: [UInt8]?, body: [UInt8]
     ) throws(PublishError) -> PublishItem {
@@ -115,7 +115,9 @@ package enum PublishDecoder {
 
     /// Only white space.
     package static func isBlank(_ line: Span<UInt8>) -> Bool {
-        for index in 0..<line.count where line[index] != 0x20 && line[index] != 0x0D && line[index] != 0x09 { return false }
+        for index in 0..<line.count where line[index] != 0x20 && line[index] != 0x0D && line[index] != 0x09 {
+            return false
+        }
         return true
     }
 
@@ -187,7 +189,9 @@ package enum PublishDecoder {
         _ value: JSONSlice, in bytes: Span<UInt8>, of name: StaticString
     ) throws(PublishError) -> [UInt8] {
         let text = try text(value, in: bytes, of: name)
-        guard !text.isEmpty, text.count <= 200, text.allSatisfy({ $0 >= 0x20 && $0 < 0x7F }) else { throw .notAString(name) }
+        guard !text.isEmpty, text.count <= 200, text.allSatisfy({ $0 >= 0x20 && $0 < 0x7F }) else {
+            throw .notAString(name)
+        }
         return text
     }
 

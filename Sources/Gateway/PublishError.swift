@@ -41,7 +41,8 @@ package enum PublishError: Error {
         case .missing(let name): "\"\(name)\" is missing"
         case .repeated(let name): "\"\(name)\" stands twice"
         case .notAString(let name): "\"\(name)\" must be a string of printable text"
-        case .unknownMember: "an item knows \"channel\", \"data\", \"key\", \"encoding\" and \"content_type\", nothing else"
+        case .unknownMember:
+            "an item knows \"channel\", \"data\", \"key\", \"encoding\" and \"content_type\", nothing else"
         case .unknownEncoding: "the only \"encoding\" is \"base64\""
         case .badBase64: "\"data\" is not valid base64"
         case .textIsNotUTF8: "the Content-Type says text, but the body is not UTF-8"

@@ -41,7 +41,8 @@ package enum RequestForwarding {
     /// Whether a line goes on as it is. What frames the message, belongs to the connection or is ours to say does not.
     private static func passes(_ head: borrowing RequestHead, _ line: FieldLine) -> Bool {
         switch line.name {
-        case .host, .contentLength, .transferEncoding, .connection, .keepAlive, .proxyConnection, .upgrade, .te, .trailer,
+        case .host, .contentLength, .transferEncoding, .connection, .keepAlive, .proxyConnection, .upgrade, .te,
+            .trailer,
             .http2Settings, .proxyAuthenticate, .proxyAuthorization, .via:
             return false
         case .xForwardedFor, .xForwardedProto, .xForwardedHost, .xForwardedPort, .forwarded:
@@ -53,8 +54,8 @@ package enum RequestForwarding {
         }
     }
 
-    /// Names that only we may say: our own control fields, and spellings that an app folds onto a field that we set or that
-    /// frames the message, since CGI writes `-` and `_` alike.
+    /// Names that only we may say: our own control fields, and spellings that an app folds onto a field that we set
+    /// or that frames the message, since CGI writes `-` and `_` alike.
     private static func isOurs(_ line: FieldLine, _ fields: borrowing FieldLines) -> Bool {
         if hasControlPrefix(fields.name(of: line)) { return true }
         return line.hasUnderscore && fields.lookalike(of: line) != .other

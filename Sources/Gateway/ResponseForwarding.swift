@@ -1,5 +1,5 @@
-/// Writes the head of an app's response for the client: end-to-end fields as they came, framing and connection fields our
-/// own (RFC 9110 §7.6.1).
+/// Writes the head of an app's response for the client: end-to-end fields as they came, framing and connection fields
+/// our own (RFC 9110 §7.6.1).
 import ByteText
 package import HTTP1
 
@@ -40,8 +40,8 @@ package enum ResponseForwarding {
         }
     }
 
-    /// The answer to HEAD, and a 304, may say how long the body would have been (RFC 9110 §8.6); that is information and
-    /// passes. A 204 says nothing.
+    /// The answer to HEAD, and a 304, may say how long the body would have been (RFC 9110 §8.6); that is information
+    /// and passes. A 204 says nothing.
     private static func writeLengthOfNothing(_ head: borrowing ResponseHead, into writer: inout HTTPWriter) {
         guard head.status != 204, let line = head.fields.first(of: .contentLength) else { return }
         writer.field(line, of: head.fields)

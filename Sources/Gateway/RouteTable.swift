@@ -1,6 +1,6 @@
 /// The routes of a configuration in order, and which one a request takes.
-package import ConfigFile
 import ByteText
+package import ConfigFile
 package import HTTP1
 package import Polling
 
@@ -22,7 +22,8 @@ package struct RouteTable: Sendable {
         self.epoch = epoch
         routes = configuration.routes.map { route in
             switch route.kind {
-            case .hold(let hold): Route(pattern: route.path, target: .hold(HoldRoute(hold, path: route.path.description)))
+            case .hold(let hold):
+                Route(pattern: route.path, target: .hold(HoldRoute(hold, path: route.path.description)))
             case .proxy: Route(pattern: route.path, target: .proxy)
             }
         }

@@ -25,12 +25,14 @@ extension ServiceFigures {
                 key: "held", metric: "pollhold_polls_held", kind: .gauge, prose: "Polls that wait now.",
                 value: UInt64(traffic.held)),
             Figure(
-                key: "polls", metric: "pollhold_polls_total", kind: .counter, prose: "Polls received.", value: traffic.polls),
+                key: "polls", metric: "pollhold_polls_total", kind: .counter, prose: "Polls received.",
+                value: traffic.polls),
         ]
             + zip(PollExchange.Release.allCases, traffic.released).map { release, count in
                 Figure(
                     key: "released.\(release.rawValue)", metric: "pollhold_polls_released_total",
-                    label: "reason=\"\(release.rawValue)\"", kind: .counter, prose: "Polls answered, by reason.", value: count)
+                    label: "reason=\"\(release.rawValue)\"", kind: .counter, prose: "Polls answered, by reason.",
+                    value: count)
             } + [
                 Figure(
                     key: "abandoned", metric: "pollhold_polls_abandoned_total", kind: .counter,
@@ -50,7 +52,8 @@ extension ServiceFigures {
                 key: "pool.messages", metric: "pollhold_pool_messages", kind: .gauge, prose: "Messages in the pool.",
                 value: UInt64(pool.messages)),
             Figure(
-                key: "pool.bytes", metric: "pollhold_pool_bytes", kind: .gauge, prose: "Memory of the messages in the pool.",
+                key: "pool.bytes", metric: "pollhold_pool_bytes", kind: .gauge,
+                prose: "Memory of the messages in the pool.",
                 value: UInt64(pool.bytes)),
             Figure(
                 key: "pool.last_id", metric: "pollhold_pool_last_id", kind: .gauge,
@@ -59,13 +62,15 @@ extension ServiceFigures {
                 key: "published", metric: "pollhold_messages_published_total", kind: .counter,
                 prose: "Messages published.", value: pool.counters.published),
             Figure(
-                key: "evicted.count", metric: "pollhold_messages_evicted_total", label: "reason=\"count\"", kind: .counter,
+                key: "evicted.count", metric: "pollhold_messages_evicted_total", label: "reason=\"count\"",
+                kind: .counter,
                 prose: "Messages that left the pool, by reason.", value: pool.counters.evictedByCount),
             Figure(
                 key: "evicted.age", metric: "pollhold_messages_evicted_total", label: "reason=\"age\"", kind: .counter,
                 prose: "Messages that left the pool, by reason.", value: pool.counters.evictedByAge),
             Figure(
-                key: "evicted.memory", metric: "pollhold_messages_evicted_total", label: "reason=\"memory\"", kind: .counter,
+                key: "evicted.memory", metric: "pollhold_messages_evicted_total", label: "reason=\"memory\"",
+                kind: .counter,
                 prose: "Messages that left the pool, by reason.", value: pool.counters.evictedByMemory),
             Figure(
                 key: "gaps", metric: "pollhold_gaps_total", kind: .counter,
@@ -77,7 +82,7 @@ extension ServiceFigures {
         [
             Figure(
                 key: "connections", metric: "pollhold_connections", kind: .gauge,
-                prose: "Open connections: clients, publishers, to the application.", value: UInt64(traffic.connections)),
+                prose: "Open connections of all kinds.", value: UInt64(traffic.connections)),
             Figure(
                 key: "accepted", metric: "pollhold_connections_accepted_total", kind: .counter,
                 prose: "Connections accepted.", value: traffic.accepted),
@@ -160,7 +165,8 @@ extension ServiceFigures {
         text.append(contentsOf: "# HELP pollhold_uptime_seconds Time since the start.\n".utf8)
         text.append(contentsOf: "# TYPE pollhold_uptime_seconds gauge\n".utf8)
         text.append(contentsOf: "pollhold_uptime_seconds \(max(0, uptime.components.seconds))\n".utf8)
-        text.append(contentsOf: "# HELP pollhold_build_info The running version.\n# TYPE pollhold_build_info gauge\n".utf8)
+        text.append(
+            contentsOf: "# HELP pollhold_build_info The running version.\n# TYPE pollhold_build_info gauge\n".utf8)
         text.append(contentsOf: "pollhold_build_info{version=\"\(version)\"} 1\n".utf8)
         return text
     }

@@ -5,8 +5,8 @@
 /// answer encoded, and every other hold of equal style for which the pool would say the same (`Found.sameFor`) gets the
 /// very same bytes. So a delivery costs a comparison and one send.
 ///
-/// Why no wake-up is lost: see `MessagePool`. This type's part of that law: a hold enters the table in the same call that
-/// takes in the pool's "nothing", and a notice wakes every hold that is in the table when it is handled.
+/// Why no wake-up is lost: see `MessagePool`. This type's part of that law: a hold enters the table in the same call
+/// that takes in the pool's "nothing", and a notice wakes every hold that is in the table when it is handled.
 package import Polling
 
 package struct Switchboard {
@@ -120,8 +120,8 @@ package struct Switchboard {
 
     package var hasWoken: Bool { wokenStart < woken.count }
 
-    /// The next woken poll and what to do for it. To be called until it is nil, or until the turn has lasted long enough:
-    /// what is left waits for the next turn.
+    /// The next woken poll and what to do for it. To be called until it is nil, or until the turn has lasted long
+    /// enough: what is left waits for the next turn.
     package mutating func nextWoken() -> (number: ConnectionNumber, action: Action)? {
         while wokenStart < woken.count {
             let hold = woken[wokenStart]
@@ -144,14 +144,18 @@ package struct Switchboard {
 
     /// A poll whose time is up, and the last question for it.
     package mutating func nextExpired(now: Moment) -> (number: ConnectionNumber, action: Action)? {
-        guard let hold = holds.firstExpired(now: now), let number = holds.exchange(of: hold).map(Int.init) else { return nil }
+        guard let hold = holds.firstExpired(now: now), let number = holds.exchange(of: hold).map(Int.init) else {
+            return nil
+        }
         return (number, finish(number, .timeout))
     }
 
     /// Ends a held poll with an answer: what is there, or the empty one. Nil if the connection has no held poll.
     ///
     /// - Parameter closing: the connection is to end with this answer.
-    package mutating func finish(_ number: ConnectionNumber, _ release: PollExchange.Release, closing: Bool = false) -> Action {
+    package mutating func finish(_ number: ConnectionNumber, _ release: PollExchange.Release, closing: Bool = false)
+        -> Action
+    {
         guard number < exchanges.count, case .held(let hold) = exchanges[number].state else { return .hold }
         if closing { exchanges[number].style?.manner.keepsAlive = false }
         exchanges[number].state = .finishing(hold, release)
@@ -180,8 +184,8 @@ package struct Switchboard {
     /// When the connection's poll was received, while it is under way.
     package func startOfPoll(on number: ConnectionNumber) -> Moment { exchanges[number].startedAt }
 
-    /// What the pool is to be told at the end of the turn: holds that have ended, and channels that this worker no longer
-    /// holds on.
+    /// What the pool is to be told at the end of the turn: holds that have ended, and channels that this worker no
+    /// longer holds on.
     package mutating func takeWithdrawals() -> Withdrawals? { holds.takeWithdrawals() }
 
     // MARK: Inside
@@ -208,7 +212,9 @@ package struct Switchboard {
         exchanges[number].isWoken = false
     }
 
-    private mutating func remember(_ answer: PollAnswer, style: AnswerStyle, hold: HoldNumber, sameFor: ClosedRange<UInt64>) {
+    private mutating func remember(
+        _ answer: PollAnswer, style: AnswerStyle, hold: HoldNumber, sameFor: ClosedRange<UInt64>
+    ) {
         guard recentAnswers.count < Self.recentAnswersLimit, let position = holds.position(of: hold) else { return }
         recentAnswers.append(RecentAnswer(style: style, channels: position.channels, sameFor: sameFor, answer: answer))
     }

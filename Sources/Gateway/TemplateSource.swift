@@ -24,7 +24,9 @@ struct TemplateSource {
                 if values.isEmpty { throw .missing(parameter: reference.name) }
                 var combined: [[UInt8]] = []
                 for text in texts {
-                    for value in values.prefix(limit + 1) where combined.count <= limit { combined.append(text + value) }
+                    for value in values.prefix(limit + 1) where combined.count <= limit {
+                        combined.append(text + value)
+                    }
                 }
                 texts = combined
             }
@@ -55,7 +57,9 @@ struct TemplateSource {
     private func queryValues(_ name: String, _ head: borrowing RequestHead) throws(PollError) -> [[UInt8]] {
         guard let query = head.queryRange else { return [] }
         let wanted = Array(name.utf8)
-        guard let values = QueryItems.values(head[query], named: wanted.span) else { throw .badEncoding(parameter: name) }
+        guard let values = QueryItems.values(head[query], named: wanted.span) else {
+            throw .badEncoding(parameter: name)
+        }
         return values
     }
 

@@ -82,7 +82,9 @@ extension Span<UInt8> {
         let first = hexadecimalUnit(at: index)
         index += 4
         if let scalar = Unicode.Scalar(first) { return String(Character(scalar)) }
-        guard first < 0xDC00, index + 6 <= count, self[index] == 0x5C, self[index + 1] == 0x75 else { return "\u{FFFD}" }
+        guard first < 0xDC00, index + 6 <= count, self[index] == 0x5C, self[index + 1] == 0x75 else {
+            return "\u{FFFD}"
+        }
         let second = hexadecimalUnit(at: index + 2)
         guard (0xDC00..<0xE000).contains(second) else { return "\u{FFFD}" }
         index += 6
@@ -92,7 +94,9 @@ extension Span<UInt8> {
 
     private func hexadecimalUnit(at start: Int) -> UInt32 {
         var unit: UInt32 = 0
-        for index in start..<Swift.min(start + 4, count) { unit = unit << 4 | UInt32(self[index].hexadecimalValue ?? 0) }
+        for index in start..<Swift.min(start + 4, count) {
+            unit = unit << 4 | UInt32(self[index].hexadecimalValue ?? 0)
+        }
         return unit
     }
 }

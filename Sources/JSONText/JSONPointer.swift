@@ -25,7 +25,8 @@ package struct JSONPointer: Hashable, Sendable {
         self.tokens = tokens
     }
 
-    /// The value that the path leads to in validated JSON. Of members with one name the last counts, as in every browser.
+    /// The value that the path leads to in validated JSON. Of members with one name the last counts, as in every
+    /// browser.
     package func follow(in bytes: Span<UInt8>) -> JSONSlice? {
         guard var value = JSONSlice.root(of: bytes) else { return nil }
         for token in tokens {

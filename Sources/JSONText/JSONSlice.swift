@@ -48,8 +48,8 @@ package struct JSONSlice: Hashable, Sendable {
         return bytes.extracting((range.lowerBound + 1)..<(range.upperBound - 1)).jsonUnescaped
     }
 
-    /// What a template makes of the value: a string's text, a number or truth value as it is written; nil for null, a list
-    /// or an object.
+    /// What a template makes of the value: a string's text, a number or truth value as it is written; nil for null, a
+    /// list or an object.
     package func scalarText(in bytes: Span<UInt8>) -> [UInt8]? {
         switch kind {
         case .string: unescaped(in: bytes)
@@ -93,7 +93,9 @@ package struct JSONMembers {
         guard position < bytes.count else { return nil }
         position = bytes.skippingSpace(from: position)
         if position < bytes.count, bytes[position] == 0x2C { position = bytes.skippingSpace(from: position + 1) }
-        guard let key = JSONSlice(at: position, in: bytes), key.kind == .string, key.range.count >= 2 else { return nil }
+        guard let key = JSONSlice(at: position, in: bytes), key.kind == .string, key.range.count >= 2 else {
+            return nil
+        }
         let colon = bytes.skippingSpace(from: key.range.upperBound)
         guard let value = JSONSlice(at: bytes.skippingSpace(from: colon + 1), in: bytes) else { return nil }
         position = value.range.upperBound

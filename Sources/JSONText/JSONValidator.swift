@@ -1,7 +1,7 @@
 /// Checks JSON by RFC 8259, strictly and without recursion: exactly one value, UTF-8, no extensions.
 ///
-/// Escapes of lone surrogates (`\ud800`) are accepted: the grammar of RFC 8259 §7 allows them, and a proxy that hands the
-/// text on untouched has no reason to refuse what a browser's parser takes.
+/// Escapes of lone surrogates (`\ud800`) are accepted: the grammar of RFC 8259 §7 allows them, and a proxy that hands
+/// the text on untouched has no reason to refuse what a browser's parser takes.
 import ByteText
 
 package struct JSONValidator: ~Escapable {

@@ -1,5 +1,5 @@
-/// A position in the pool: every message of its channels with a number up to it has been handed out. `EPOCH-NUMBER` to us,
-/// opaque to clients (DESIGN §5).
+/// A position in the pool: every message of its channels with a number up to it has been handed out. `EPOCH-NUMBER`
+/// to us, opaque to clients (DESIGN §5).
 import ByteText
 
 package struct Cursor: Hashable, Sendable {
@@ -32,8 +32,8 @@ package enum Position: Hashable, Sendable {
 
     /// A cursor as a client sent it.
     ///
-    /// - Returns: nil if it does not have a cursor's form: a part of 1 to 32 lower-case letters and digits, a hyphen, 1 to 39
-    ///   digits. A number too large for this pool is a foreign one, not a broken one.
+    /// - Returns: nil if it does not have a cursor's form: a part of 1 to 32 lower-case letters and digits, a hyphen,
+    ///   1 to 39 digits. A number too large for this pool is a foreign one, not a broken one.
     package init?(cursor text: Span<UInt8>, epoch: Epoch) {
         guard let hyphen = text.firstIndex(of: 0x2D), (1...32).contains(hyphen) else { return nil }
         let digits = text.extracting((hyphen + 1)...)

@@ -259,8 +259,16 @@ package struct HoldTable {
 
     private mutating func dequeue(_ index: Int32) {
         let hold = holds[Int(index)]
-        if hold.previous >= 0 { holds[Int(hold.previous)].next = hold.next } else { queues[Int(hold.queue)].first = hold.next }
-        if hold.next >= 0 { holds[Int(hold.next)].previous = hold.previous } else { queues[Int(hold.queue)].last = hold.previous }
+        if hold.previous >= 0 {
+            holds[Int(hold.previous)].next = hold.next
+        } else {
+            queues[Int(hold.queue)].first = hold.next
+        }
+        if hold.next >= 0 {
+            holds[Int(hold.next)].previous = hold.previous
+        } else {
+            queues[Int(hold.queue)].last = hold.previous
+        }
     }
 
     /// A crowd that has left leaves no tables behind.

@@ -50,7 +50,9 @@ package struct PublishItem: Sendable {
     /// A publish with a key that was seen lately returns the first one's id and adds nothing.
     package var key: [UInt8]?
 
-    package init(channel: ChannelName, payload: [UInt8], kind: Message.Kind, contentType: [UInt8]? = nil, key: [UInt8]? = nil) {
+    package init(
+        channel: ChannelName, payload: [UInt8], kind: Message.Kind, contentType: [UInt8]? = nil, key: [UInt8]? = nil
+    ) {
         self.channel = channel
         self.payload = payload
         self.kind = kind

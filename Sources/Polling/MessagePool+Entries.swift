@@ -49,8 +49,16 @@ extension MessagePool {
 
     private mutating func leaveIdle(_ index: Int32) {
         guard let entry = entries[Int(index)], entry.idleSince != nil else { return }
-        if entry.idlePrevious >= 0 { modify(entry.idlePrevious) { $0.idleNext = entry.idleNext } } else { firstIdle = entry.idleNext }
-        if entry.idleNext >= 0 { modify(entry.idleNext) { $0.idlePrevious = entry.idlePrevious } } else { lastIdle = entry.idlePrevious }
+        if entry.idlePrevious >= 0 {
+            modify(entry.idlePrevious) { $0.idleNext = entry.idleNext }
+        } else {
+            firstIdle = entry.idleNext
+        }
+        if entry.idleNext >= 0 {
+            modify(entry.idleNext) { $0.idlePrevious = entry.idlePrevious }
+        } else {
+            lastIdle = entry.idlePrevious
+        }
         idleCount -= 1
         modify(index) { entry in
             entry.idleSince = nil

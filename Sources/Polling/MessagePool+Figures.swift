@@ -15,7 +15,8 @@ extension MessagePool {
     package func describe(_ name: ChannelName) -> ChannelFigures? {
         guard let index = names[name], let entry = entries[Int(index)], entry.isInUse else { return nil }
         return ChannelFigures(
-            depth: entry.slots.count, lastID: entry.slots.last.map { slab[$0].id }, bytes: entry.bytes, waiting: entry.waiting)
+            depth: entry.slots.count, lastID: entry.slots.last.map { slab[$0].id }, bytes: entry.bytes,
+            waiting: entry.waiting)
     }
 
     /// Names behind ids, for whoever holds on them.
@@ -25,7 +26,8 @@ extension MessagePool {
 
     package var figures: PoolFigures {
         PoolFigures(
-            channels: names.count - idleCount, messages: slab.count, bytes: bytes, waiting: waitingCount, lastID: lastNumber,
+            channels: names.count - idleCount, messages: slab.count, bytes: bytes, waiting: waitingCount,
+            lastID: lastNumber,
             counters: counters)
     }
 }

@@ -29,7 +29,8 @@ extension MessagePool {
         return .nothing(number: lastNumber, channels: channels.map { register(worker, on: $0) })
     }
 
-    /// The same for a hold that is registered; to be asked when it was woken, and once more before it ends empty (law 4).
+    /// The same for a hold that is registered; to be asked when it was woken, and once more before it ends empty (law
+    /// 4).
     package mutating func lookUp(held channels: [ChannelID], after: UInt64, limit: BatchLimit) -> LookUp {
         let search = search(channels.map(\.index), after: after, knownLoss: 0, limit: limit, tellsLosses: true)
         if search.isWorthTelling { return .found(found(search, after: after, isForeign: false, isPosition: true)) }
@@ -48,7 +49,9 @@ extension MessagePool {
         }
         for channel in withdrawals.emptied { modify(channel.index) { $0.workers.remove(worker) } }
         // A channel may stand here several times; after its first turn its entry, or the whole table, may be gone.
-        for (channel, _) in withdrawals.ended where entries.indices.contains(Int(channel.index)) { settle(channel.index) }
+        for (channel, _) in withdrawals.ended where entries.indices.contains(Int(channel.index)) {
+            settle(channel.index)
+        }
     }
 
     // MARK: Inside

@@ -1,15 +1,16 @@
 /// The pool: every published message until its channel has newer ones enough, its age is reached or memory is needed.
 ///
 /// Laws:
-///  1. *One number grows over the whole pool.* A message's id is the next number, whatever its channel; a deletion takes one
-///     too. So a cursor, which is a number, is right for any set of channels.
+///  1. *One number grows over the whole pool.* A message's id is the next number, whatever its channel; a deletion
+///     takes one too. So a cursor, which is a number, is right for any set of channels.
 ///  2. *Nothing is skipped silently.* A channel remembers the highest number that it has lost (`lostThrough`), and a
 ///     position below it is told a gap. An entry that leaves the table raises `forgottenThrough`, which stands for all
 ///     channels that are not in the table.
 ///  3. *A hold is registered in the same step in which nothing was found for it.* A publish that comes later finds the
 ///     hold; one that came earlier was found. The pool lives behind one lock, so there is no third case.
-///  4. *An empty answer is given only after one more look-up.* A publish may be in the pool while the notice of it is still
-///     on its way to the worker; a cursor taken from the pool's newest number without looking would skip that message.
+///  4. *An empty answer is given only after one more look-up.* A publish may be in the pool while the notice of it is
+///     still on its way to the worker; a cursor taken from the pool's newest number without looking would skip that
+///     message.
 ///  5. *Memory is bounded by the limits*: messages by `memoryBytes`, idle entries by `channels`, keys by
 ///     `idempotencyKeys`; entries with holds by the holds.
 import DequeModule
@@ -41,8 +42,8 @@ package struct MessagePool {
 
     /// Puts the items in, in order, all or none.
     ///
-    /// - Returns: a receipt for each, and the channels whose holds are to be woken. The caller tells the workers after it
-    ///   has let go of the pool's lock, never before (`Hub`).
+    /// - Returns: a receipt for each, and the channels whose holds are to be woken. The caller tells the workers
+    ///   after it has let go of the pool's lock, never before (`Hub`).
     /// - Throws: `PoolError` if an item alone is larger than the pool.
     package mutating func publish(
         _ items: [PublishItem], now: Moment
@@ -136,7 +137,9 @@ package struct MessagePool {
             settle(channel)
             removed += 1
         }
-        while removed < limit, firstIdle >= 0, let since = entries[Int(firstIdle)]?.idleSince, newestMoment >= since + limits.age {
+        while removed < limit, firstIdle >= 0, let since = entries[Int(firstIdle)]?.idleSince,
+            newestMoment >= since + limits.age
+        {
             drop(firstIdle)
             removed += 1
         }
@@ -160,7 +163,9 @@ package struct MessagePool {
     }
 
     private mutating func evictByCount(_ index: Int32) {
-        while let entry = entries[Int(index)], entry.slots.count > limits.messagesPerChannel, let slot = entry.slots.first {
+        while let entry = entries[Int(index)], entry.slots.count > limits.messagesPerChannel,
+            let slot = entry.slots.first
+        {
             remove(slot, from: index)
             counters.evictedByCount += 1
         }
@@ -195,7 +200,8 @@ package struct MessagePool {
     // MARK: Sizes
 
     private static func cost(of item: PublishItem) -> Int {
-        Message.footprint(payload: item.payload.count, contentType: item.contentType?.count) + cost(ofChannel: item.channel)
+        Message.footprint(payload: item.payload.count, contentType: item.contentType?.count)
+            + cost(ofChannel: item.channel)
     }
 
     private static func cost(ofChannel name: ChannelName) -> Int { ChannelEntry.fixedBytes + name.bytes.count }

@@ -1,5 +1,5 @@
-/// All messages of the pool in one array of slots, linked in the order of their ids, so that the oldest of all channels is
-/// found and any of them taken out in O(1).
+/// All messages of the pool in one array of slots, linked in the order of their ids, so that the oldest of all
+/// channels is found and any of them taken out in O(1).
 struct MessageSlab {
     private struct Slot {
         var message: Message?

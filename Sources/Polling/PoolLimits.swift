@@ -9,7 +9,8 @@ package struct PoolLimits: Hashable, Sendable {
     package var idempotencyKeys: Int
 
     package init(
-        messagesPerChannel: Int = 100, age: Duration = .seconds(600), memoryBytes: Int = 256 << 20, channels: Int = 100_000,
+        messagesPerChannel: Int = 100, age: Duration = .seconds(600), memoryBytes: Int = 256 << 20,
+        channels: Int = 100_000,
         idempotencyKeys: Int = 10_000
     ) {
         self.messagesPerChannel = messagesPerChannel

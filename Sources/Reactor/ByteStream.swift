@@ -1,12 +1,12 @@
 /// A connected stream socket on a loop: bytes in are lent to the subclass, bytes out leave at once or wait in a queue.
 ///
 /// The laws, and the ways to keep them:
-///  1. *An idle stream owns no buffer.* Bytes are read into the loop's buffer and lent for one call; what `received` does
-///     not consume is kept here and lent again, with what came since, at the next call.
-///  2. *Readiness is an edge.* One persistent edge-triggered event serves reading, writing and the peer's close, so pausing
-///     and resuming cost no system call, and a paused stream still learns that its peer has gone. Therefore an edge that
-///     was not read to its end is remembered in `mayRead`. A read that does not fill the buffer has emptied the socket,
-///     unless the peer has ended: then one more read meets that end.
+///  1. *An idle stream owns no buffer.* Bytes are read into the loop's buffer and lent for one call; what `received`
+///     does not consume is kept here and lent again, with what came since, at the next call.
+///  2. *Readiness is an edge.* One persistent edge-triggered event serves reading, writing and the peer's close, so
+///     pausing and resuming cost no system call, and a paused stream still learns that its peer has gone. Therefore
+///     an edge that was not read to its end is remembered in `mayRead`. A read that does not fill the buffer has
+///     emptied the socket, unless the peer has ended: then one more read meets that end.
 ///  3. *Nothing is freed inside its own callback.* `close` ends the events and the descriptor at once; the owner drops
 ///     the object at the end of the turn.
 import Glibc
@@ -61,7 +61,8 @@ open class ByteStream: EventSource {
     /// The queue of waiting output has become empty.
     open func outputDrained() {}
 
-    /// No more bytes will come; bytes that were not consumed stay unconsumed. Called once, unless the stream was closed.
+    /// No more bytes will come; bytes that were not consumed stay unconsumed. Called once, unless the stream was
+    /// closed.
     open func inputEnded(_ end: End) {}
 
     /// The peer has ended its side while this stream is paused; bytes may still wait before that end.
@@ -80,7 +81,8 @@ open class ByteStream: EventSource {
     /// Stops lending bytes; the peer is slowed down by TCP itself.
     package final func pauseReading() { isPaused = true }
 
-    /// Lends again what waits, in the next turn and not inside this call, so that streams never call each other in circles.
+    /// Lends again what waits, in the next turn and not inside this call, so that streams never call each other in
+    /// circles.
     package final func resumeReading() {
         guard isPaused else { return }
         isPaused = false
@@ -92,7 +94,8 @@ open class ByteStream: EventSource {
         if !isPaused, !unread.isEmpty { loop.callAgain(self) }
     }
 
-    /// Sends a copy of `first` and `second`, in one segment where they fit; what the system does not take now waits here.
+    /// Sends a copy of `first` and `second`, in one segment where they fit; what the system does not take now waits
+    /// here.
     package final func send(_ first: Span<UInt8>, _ second: Span<UInt8>) {
         guard isOpen else { return }
         var sent = 0
@@ -174,8 +177,9 @@ open class ByteStream: EventSource {
         }
         mayRead = count == buffer.count || peerHasEnded
         if mayRead { loop.callAgain(self) }
-        let bytes = unsafe Span<UInt8>(_unsafeElements: UnsafeBufferPointer(
-            start: buffer.baseAddress?.assumingMemoryBound(to: UInt8.self), count: count))
+        let bytes = unsafe Span<UInt8>(
+            _unsafeElements: UnsafeBufferPointer(
+                start: buffer.baseAddress?.assumingMemoryBound(to: UInt8.self), count: count))
         if unread.isEmpty {
             let consumed = received(bytes)
             if isOpen, consumed < count { unread.appendRest(of: bytes, from: consumed) }
@@ -263,7 +267,9 @@ open class ByteStream: EventSource {
         return errno == EAGAIN ? 0 : first.count + second.count
     }
 
-    private static func transmit(_ number: Int32, _ first: UnsafeBufferPointer<UInt8>, _ second: UnsafeBufferPointer<UInt8>) -> Int {
+    private static func transmit(
+        _ number: Int32, _ first: UnsafeBufferPointer<UInt8>, _ second: UnsafeBufferPointer<UInt8>
+    ) -> Int {
         if second.isEmpty { return unsafe Glibc.send(number, first.baseAddress, first.count, Int32(MSG_NOSIGNAL)) }
         var parts = unsafe (
             iovec(iov_base: UnsafeMutableRawPointer(mutating: first.baseAddress), iov_len: first.count),

@@ -2,7 +2,8 @@
 ///
 /// Since all deadlines of one kind last equally long, the one set last is due last: each kind is a queue, and setting,
 /// moving and clearing a deadline are O(1) with no C timer and no heap. A number has at most one deadline at a time: a
-/// thing is in one phase. The table is as long as the highest number used and keeps nothing of numbers that were cleared.
+/// thing is in one phase. The table is as long as the highest number used and keeps nothing of numbers that were
+/// cleared.
 package struct DeadlineTable {
     /// A kind of clock: an index into the durations given at the start.
     package struct Kind: Equatable, Sendable {
@@ -46,7 +47,11 @@ package struct DeadlineTable {
         entries[number].kind = Int8(kind.index)
         entries[number].previous = last
         entries[number].next = Self.none
-        if last == Self.none { queues[kind.index].first = Int32(number) } else { entries[Int(last)].next = Int32(number) }
+        if last == Self.none {
+            queues[kind.index].first = Int32(number)
+        } else {
+            entries[Int(last)].next = Int32(number)
+        }
         queues[kind.index].last = Int32(number)
     }
 
@@ -55,8 +60,16 @@ package struct DeadlineTable {
         guard number < entries.count, entries[number].kind >= 0 else { return }
         let entry = entries[number]
         let kind = Int(entry.kind)
-        if entry.previous == Self.none { queues[kind].first = entry.next } else { entries[Int(entry.previous)].next = entry.next }
-        if entry.next == Self.none { queues[kind].last = entry.previous } else { entries[Int(entry.next)].previous = entry.previous }
+        if entry.previous == Self.none {
+            queues[kind].first = entry.next
+        } else {
+            entries[Int(entry.previous)].next = entry.next
+        }
+        if entry.next == Self.none {
+            queues[kind].last = entry.previous
+        } else {
+            entries[Int(entry.next)].previous = entry.previous
+        }
         entries[number] = Entry()
     }
 

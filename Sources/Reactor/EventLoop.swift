@@ -1,8 +1,8 @@
 /// One thread's event loop over libevent's raw events: it waits, and tells event sources that they are ready.
 ///
 /// The law of a turn: `runTurn` waits once, calls the sources that became ready, calls those that asked to be called
-/// again, and returns; the caller then does its own end-of-turn work (`afterTurn`). libevent 2.1 has no hooks of its own
-/// around the wait, so the turn is a function rather than a callback.
+/// again, and returns; the caller then does its own end-of-turn work (`afterTurn`). libevent 2.1 has no hooks of its
+/// own around the wait, so the turn is a function rather than a callback.
 ///
 /// Not `Sendable`: a loop, its sources and all that hangs on them are made on one thread and never leave it.
 import CLibevent
@@ -30,7 +30,8 @@ import Glibc
         // No locks: a loop is used by its own thread alone; other threads come in through a LoopInbox.
         _ = unsafe event_config_set_flag(configuration, Int32(EVENT_BASE_FLAG_NOLOCK.rawValue))
         // Edge-triggered readiness and EV_CLOSED are what the streams are built on; only epoll has both.
-        _ = unsafe event_config_require_features(configuration, Int32(EV_FEATURE_ET.rawValue | EV_FEATURE_EARLY_CLOSE.rawValue))
+        _ = unsafe event_config_require_features(
+            configuration, Int32(EV_FEATURE_ET.rawValue | EV_FEATURE_EARLY_CLOSE.rawValue))
         guard let base = unsafe event_base_new_with_config(configuration) else {
             throw SystemError("epoll_create", code: errno == 0 ? ENOMEM : errno)
         }

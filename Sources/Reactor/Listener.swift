@@ -48,7 +48,8 @@ public final class Listener: EventSource {
             var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
             let number = unsafe withUnsafeMutablePointer(to: &storage) { pointer in
                 unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
-                    unsafe accept4(socket.number, address, &length, Int32(SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue))
+                    unsafe accept4(
+                        socket.number, address, &length, Int32(SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue))
                 }
             }
             if number >= 0 {

@@ -13,10 +13,12 @@ package final class ListeningSocket: Sendable {
     ///
     /// - Parameters:
     ///   - sharesPort: several sockets may be bound to this address, and the system spreads connections over them.
-    ///   - mode: permission bits of a Unix socket's file. They hold from the file's first moment on, because they are set
-    ///     by the process' mask and not by a later chmod; so this is to be called before threads are started.
+    ///   - mode: permission bits of a Unix socket's file. They hold from the file's first moment on, because they are
+    ///     set by the process' mask and not by a later chmod; so this is to be called before threads are started.
     /// - Throws: `SystemError`; for a Unix socket on whose path somebody listens, EADDRINUSE. A stale file is replaced.
-    package init(address: SocketAddress, sharesPort: Bool, backlog: Int32 = 4096, mode: UInt32? = nil) throws(SystemError) {
+    package init(address: SocketAddress, sharesPort: Bool, backlog: Int32 = 4096, mode: UInt32? = nil)
+        throws(SystemError)
+    {
         let descriptor = try Self.makeSocket(family: address.family)
         let number = descriptor.number
         switch address {
@@ -43,7 +45,9 @@ package final class ListeningSocket: Sendable {
     }
 
     private static func bind(_ number: Int32, _ address: SocketAddress) throws(SystemError) {
-        guard unsafe address.withSystemForm({ unsafe Glibc.bind(number, $0, $1) }) == 0 else { throw SystemError("bind") }
+        guard unsafe address.withSystemForm({ unsafe Glibc.bind(number, $0, $1) }) == 0 else {
+            throw SystemError("bind")
+        }
     }
 
     static func enable(_ number: Int32, _ level: Int32, _ option: Int32) {

@@ -1,6 +1,6 @@
 /// The door through which other threads hand something to a loop: a locked list and an eventfd that wakes it.
-import Glibc
 import CLibevent
+import Glibc
 import Synchronization
 
 /// The side that any thread may use. Posting costs one lock, and one system call if the box was empty.

@@ -1,5 +1,5 @@
-/// Bytes that a stream accepted and the system did not take yet, as references to arrays: a block that many slow streams
-/// wait to send stands in memory once.
+/// Bytes that a stream accepted and the system did not take yet, as references to arrays: a block that many slow
+/// streams wait to send stands in memory once.
 struct OutputQueue {
     private var blocks: [[UInt8]] = []
     /// How much of the first block has left.

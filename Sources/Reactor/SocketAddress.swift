@@ -21,7 +21,8 @@ package enum SocketAddress: Hashable, Sendable {
             self = unsafe withUnsafeBytes(of: &six) { bytes in
                 unsafe .ipv6(
                     high: UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: 0, as: UInt64.self)),
-                    low: UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: 8, as: UInt64.self)), scope: 0, port: port)
+                    low: UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: 8, as: UInt64.self)), scope: 0,
+                    port: port)
             }
         } else {
             return nil

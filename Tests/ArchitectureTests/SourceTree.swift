@@ -15,7 +15,9 @@ struct SourceTree {
         var imports: [String] {
             lines.compactMap { line in
                 var words = line.split(separator: " ")
-                while let first = words.first, ["package", "public", "internal", "@testable", "@_exported"].contains(first) {
+                while let first = words.first,
+                    ["package", "public", "internal", "@testable", "@_exported"].contains(first)
+                {
                     words.removeFirst()
                 }
                 guard words.first == "import", words.count > 1 else { return nil }

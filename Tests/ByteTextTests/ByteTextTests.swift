@@ -12,10 +12,12 @@ struct ByteTextTests {
         #expect(String(decoding: bytes, as: UTF8.self) == encoded)
     }
 
-    @Test(arguments: [
-        ("", ""), ("Zg==", "f"), ("Zm8=", "fo"), ("Zm9v", "foo"), ("Zm9vYmFy", "foobar"), ("Zh==", nil), ("Zm9=", nil),
-        ("Zg", nil), ("Zg=", nil), ("=Zg=", nil), ("Zg==Zg==", nil), ("Z g=", nil), ("Zg-_", nil), ("====", nil),
-    ] as [(String, String?)])
+    @Test(
+        arguments: [
+            ("", ""), ("Zg==", "f"), ("Zm8=", "fo"), ("Zm9v", "foo"), ("Zm9vYmFy", "foobar"), ("Zh==", nil),
+            ("Zm9=", nil),
+            ("Zg", nil), ("Zg=", nil), ("=Zg=", nil), ("Zg==Zg==", nil), ("Z g=", nil), ("Zg-_", nil), ("====", nil),
+        ] as [(String, String?)])
     func `base64 is decoded in its one spelling and no other`(text: String, plain: String?) {
         let bytes = Array(text.utf8)
         let decoded = bytes.span.base64Decoded
@@ -31,20 +33,22 @@ struct ByteTextTests {
         #expect(String(decoding: bytes, as: UTF8.self) == "\(number) \(String(number, radix: 16))")
     }
 
-    @Test(arguments: [
-        ("0", 0), ("007", 7), ("9223372036854775807", Int64.max), ("9223372036854775808", nil), ("", nil),
-        ("+1", nil), ("-1", nil), ("1 ", nil), ("1e3", nil), ("00000000000000000001", nil),
-    ] as [(String, Int64?)])
+    @Test(
+        arguments: [
+            ("0", 0), ("007", 7), ("9223372036854775807", Int64.max), ("9223372036854775808", nil), ("", nil),
+            ("+1", nil), ("-1", nil), ("1 ", nil), ("1e3", nil), ("00000000000000000001", nil),
+        ] as [(String, Int64?)])
     func `a decimal number is digits that fit in 63 bits and nothing else`(text: String, value: Int64?) {
         let bytes = Array(text.utf8)
         let parsed = bytes.span.decimalValue
         #expect(parsed == value.map { UInt64($0) })
     }
 
-    @Test(arguments: [
-        ("a%20b+c", true, "a b c"), ("a%20b+c", false, "a b+c"), ("%2525", true, "%25"), ("%", true, nil),
-        ("%4", true, nil), ("%zz", true, nil), ("", true, ""), ("%41", false, "A"),
-    ] as [(String, Bool, String?)])
+    @Test(
+        arguments: [
+            ("a%20b+c", true, "a b c"), ("a%20b+c", false, "a b+c"), ("%2525", true, "%25"), ("%", true, nil),
+            ("%4", true, nil), ("%zz", true, nil), ("", true, ""), ("%41", false, "A"),
+        ] as [(String, Bool, String?)])
     func `percent-encoding is decoded once or refused`(text: String, plus: Bool, decoded: String?) {
         let bytes = Array(text.utf8)
         let result = bytes.span.percentDecoded(plusIsSpace: plus)

@@ -156,13 +156,16 @@ private struct LoadAnswer {
     let count: Int
 
     init?(_ bytes: UnsafeRawBufferPointer) {
-        guard let head = Self.find("\r\n\r\n", bytes, 0), let field = Self.find("Content-Length: ", bytes, 0), field < head,
+        guard let head = Self.find("\r\n\r\n", bytes, 0), let field = Self.find("Content-Length: ", bytes, 0),
+            field < head,
             let length = Self.number(bytes, field + 16), head + 4 + length <= bytes.count
         else { return nil }
         status = Self.number(bytes, 9) ?? 0
         count = head + 4 + length
         let body = UnsafeRawBufferPointer(rebasing: bytes[(head + 4)..<count])
-        guard status == 200, let start = Self.find("\"cursor\":\"", body, 0), let end = Self.find("\"", body, start + 10) else { return }
+        guard status == 200, let start = Self.find("\"cursor\":\"", body, 0),
+            let end = Self.find("\"", body, start + 10)
+        else { return }
         cursor = String(decoding: body[(start + 10)..<end], as: UTF8.self)
         hasGap = Self.find("\"gap\":true", body, end) != nil
         var place = end
@@ -205,4 +208,5 @@ struct Seeded: RandomNumberGenerator {
 
 /// glibc shows it only under _GNU_SOURCE.
 @_silgen_name("memmem")
-private func memmem(_ bytes: UnsafeRawPointer, _ count: Int, _ part: UnsafeRawPointer, _ partCount: Int) -> UnsafeMutableRawPointer?
+private func memmem(_ bytes: UnsafeRawPointer, _ count: Int, _ part: UnsafeRawPointer, _ partCount: Int)
+    -> UnsafeMutableRawPointer?

@@ -34,7 +34,9 @@ struct LoadTests {
         var isFinished: Bool { lock.withLock { finished == 4 } }
         var count: Int { lock.withLock { byChannel.values.reduce(0) { $0 + $1.count } } }
         var problems: [String] { lock.withLock { failures } }
-        func ids(_ channels: [String]) -> [UInt64] { lock.withLock { channels.flatMap { byChannel[$0] ?? [] }.sorted() } }
+        func ids(_ channels: [String]) -> [UInt64] {
+            lock.withLock { channels.flatMap { byChannel[$0] ?? [] }.sorted() }
+        }
     }
 
     /// Publishes over JSON lines, twenty in flight, and records every answered id.
@@ -50,7 +52,11 @@ struct LoadTests {
                 try client.send(channels.map { "{\"channel\":\"\($0)\",\"data\":{\"text\":\"hello\"}}\n" }.joined())
                 for channel in channels {
                     let line = try client.readLine()
-                    guard let id = line.split(separator: "\"").dropFirst(2).first(where: { UInt64($0) != nil }).flatMap({ UInt64($0) }) else {
+                    guard
+                        let id = line.split(separator: "\"").dropFirst(2).first(where: { UInt64($0) != nil }).flatMap({
+                            UInt64($0)
+                        })
+                    else {
                         throw TestFailure("not published: \(line)")
                     }
                     guard id > last else { throw TestFailure("id \(id) was answered after \(last)") }
@@ -73,7 +79,8 @@ struct LoadTests {
         let load = try LoadClients(port: pollhold.port, seed: seed)
         load.leavesPerMille = 20
         for number in 0..<crowd {
-            try load.add(channels: number % 2 == 0 ? ["c.\(number % 50)"] : ["c.\(number % 50)", "c.\((number + 7) % 50)"])
+            try load.add(
+                channels: number % 2 == 0 ? ["c.\(number % 50)"] : ["c.\(number % 50)", "c.\((number + 7) % 50)"])
         }
         let ledger = Ledger()
         let path = pollhold.socketPath
@@ -93,14 +100,21 @@ struct LoadTests {
         }
         #expect(pollhold.errors.wait { $0.contains("configuration reloaded") })
         var wrong = 0
-        for client in load.clients where client.ids != ledger.ids(client.channels) || client.gaps > 0 || !client.failures.isEmpty {
+        for client in load.clients
+        where client.ids != ledger.ids(client.channels) || client.gaps > 0 || !client.failures.isEmpty {
             wrong += 1
-            if wrong < 5 { Issue.record("client \(client.number): \(client.ids.count) ids, \(client.gaps) gaps, \(client.failures.prefix(3)); seed \(seed)") }
+            if wrong < 5 {
+                Issue.record(
+                    "client \(client.number): \(client.ids.count) ids, \(client.gaps) gaps, \(client.failures.prefix(3)); seed \(seed)"
+                )
+            }
         }
         #expect(wrong == 0)
         #expect(load.returns > crowd / 10)
         let deliveries = load.clients.reduce(0) { $0 + $1.ids.count }
-        print("load: seed \(seed): \(crowd) clients, \(ledger.count) messages, \(deliveries) deliveries in \(load.answers) answers, \(load.returns) returns, \(wrong) wrong")
+        print(
+            "load: seed \(seed): \(crowd) clients, \(ledger.count) messages, \(deliveries) deliveries in \(load.answers) answers, \(load.returns) returns, \(wrong) wrong"
+        )
         load.closeAll(reset: true)
     }
 
@@ -133,7 +147,9 @@ struct LoadTests {
         try load.run(until: "all are answered") { load.answers == crowd }
         #expect(load.clients.allSatisfy { $0.ids == [1] && $0.failures.isEmpty })
         try load.run(until: "nobody waits") { try Self.waiting(pollhold) == 0 }
-        print("load: \(crowd) polls held; \(perPoll) bytes of user memory per held poll; \(Int(idleShare * 100)) % of a core while idle")
+        print(
+            "load: \(crowd) polls held; \(perPoll) bytes of user memory per held poll; \(Int(idleShare * 100)) % of a core while idle"
+        )
         #expect(perPoll < 2048)
         #expect(idleShare < 0.2)
     }

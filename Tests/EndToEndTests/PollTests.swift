@@ -37,17 +37,20 @@ struct PollTests {
                 return (reply.json["waiting"] as? Int ?? -1, reply.json["id"] as? String ?? "")
             },
             { data in
-                let reply = try pollhold.control("POST", "/publish", body: #"{"channel":"news","data":\#(data)}"#, fields: json)
+                let reply = try pollhold.control(
+                    "POST", "/publish", body: #"{"channel":"news","data":\#(data)}"#, fields: json)
                 return (reply.json["waiting"] as? Int ?? -1, reply.json["id"] as? String ?? "")
             },
             { data in
-                let reply = try pollhold.control("POST", "/publish", body: #"{"items":[{"channel":"news","data":\#(data)}]}"#, fields: json)
+                let reply = try pollhold.control(
+                    "POST", "/publish", body: #"{"items":[{"channel":"news","data":\#(data)}]}"#, fields: json)
                 let first = reply.jsonArray.first as? [String: Any]
                 return (first?["waiting"] as? Int ?? -1, first?["id"] as? String ?? "")
             },
             { data in
                 let reply = try pollhold.control(
-                    "POST", "/publish", body: "\n{\"channel\":\"news\",\"data\":\(data)}\n", fields: ["Content-Type": "application/x-ndjson"])
+                    "POST", "/publish", body: "\n{\"channel\":\"news\",\"data\":\(data)}\n",
+                    fields: ["Content-Type": "application/x-ndjson"])
                 let first = reply.jsonArray.first as? [String: Any]
                 return (first?["waiting"] as? Int ?? -1, first?["id"] as? String ?? "")
             },
@@ -101,7 +104,9 @@ struct PollTests {
 
     @Test func `a route gives its own shape to the empty answer`() throws {
         let pollhold = try PollholdProcess(
-            Self.configuration("timeout: 200ms\nformat: array\nempty: { status: 203, headers: { X-Old: \"yes\", Content-Type: text/xml }, body: \"<none/>\" }"))
+            Self.configuration(
+                "timeout: 200ms\nformat: array\nempty: { status: 203, headers: { X-Old: \"yes\", Content-Type: text/xml }, body: \"<none/>\" }"
+            ))
         let answer = try TestClient(port: pollhold.port).request("GET", "/poll?channel=news")
         #expect(answer.status == 203)
         #expect(answer["x-old"] == "yes")
@@ -112,8 +117,11 @@ struct PollTests {
 
     @Test func `data comes as the JSON value, text as a string, other bytes as base64`() throws {
         let pollhold = try PollholdProcess(Self.configuration())
-        _ = try pollhold.control("POST", "/publish?channel=news", body: " [1, {\"a\":null}] ", fields: ["Content-Type": "application/json"])
-        _ = try pollhold.control("POST", "/publish?channel=news", body: "say \"hi\"\n", fields: ["Content-Type": "text/plain; charset=utf-8"])
+        _ = try pollhold.control(
+            "POST", "/publish?channel=news", body: " [1, {\"a\":null}] ", fields: ["Content-Type": "application/json"])
+        _ = try pollhold.control(
+            "POST", "/publish?channel=news", body: "say \"hi\"\n", fields: ["Content-Type": "text/plain; charset=utf-8"]
+        )
         let client = try TestClient(unix: pollhold.socketPath)
         _ = try client.request("POST", "/publish?channel=news", body: [0, 255, 1], fields: ["Content-Type": "image/x"])
         _ = try client.request("POST", "/publish?channel=news", body: Array("plain".utf8))
@@ -143,7 +151,8 @@ struct PollTests {
         let pollhold = try PollholdProcess(Self.configuration("timeout: 200ms\nformat: raw"))
         let publisher = try TestClient(unix: pollhold.socketPath)
         _ = try publisher.request("POST", "/publish?channel=news", body: [1, 2], fields: ["Content-Type": "image/x"])
-        _ = try publisher.request("POST", "/publish?channel=news", body: Array("<b/>".utf8), fields: ["Content-Type": "text/html"])
+        _ = try publisher.request(
+            "POST", "/publish?channel=news", body: Array("<b/>".utf8), fields: ["Content-Type": "text/html"])
         let client = try TestClient(port: pollhold.port)
         let first = try client.request("GET", "/poll?channel=news")
         #expect(first.body == [1, 2])
@@ -208,14 +217,17 @@ struct PollTests {
 
     @Test(arguments: [
         ("/poll", 400, "channel"), ("/poll?channel=", 400, "channel"), ("/poll?channel=a%20b", 400, "channel"),
-        ("/poll?channel=%0a", 400, "channel"), ("/poll?channel=%zz", 400, "channel"), ("/poll?channel=secret", 403, "channel"),
+        ("/poll?channel=%0a", 400, "channel"), ("/poll?channel=%zz", 400, "channel"),
+        ("/poll?channel=secret", 403, "channel"),
         ("/poll?channel=room", 403, "channel"), ("/poll?channel=room.1.2", 403, "channel"),
         ("/poll?channel=news&channel=secret", 403, "channel"), ("/poll?channel=news&after=x", 400, "after"),
         ("/poll?channel=news&after=a-1&after=a-1", 400, "after"),
         ("/poll?" + (0..<33).map { "channel=room.\($0)" }.joined(separator: "&"), 400, "channel"),
         ("/poll?channel=" + String(repeating: "a", count: 201), 400, "channel"),
     ])
-    func `a bad poll gets an error that names the parameter, and the connection stays`(target: String, status: Int, parameter: String) throws {
+    func `a bad poll gets an error that names the parameter, and the connection stays`(
+        target: String, status: Int, parameter: String
+    ) throws {
         let pollhold = try PollholdProcess(Self.configuration("timeout: 100ms"))
         let client = try TestClient(port: pollhold.port)
         let answer = try client.request("GET", target)
@@ -241,7 +253,8 @@ struct PollTests {
 
     @Test func `another origin may read what the route lets it, by name and never by reflection`() throws {
         let pollhold = try PollholdProcess(
-            Self.configuration("timeout: 100ms\ncors: { origins: [\"https://app.example\"], credentials: true, max_age: 5m }"))
+            Self.configuration(
+                "timeout: 100ms\ncors: { origins: [\"https://app.example\"], credentials: true, max_age: 5m }"))
         let client = try TestClient(port: pollhold.port)
         let good = try client.request("GET", "/poll?channel=news", fields: ["Origin": "https://app.example"])
         #expect(good["access-control-allow-origin"] == "https://app.example")
@@ -251,7 +264,8 @@ struct PollTests {
         #expect(bad["access-control-allow-origin"] == nil)
         #expect(bad["vary"] == "Origin")
         let preflight = try client.request(
-            "OPTIONS", "/poll?channel=news", fields: ["Origin": "https://app.example", "Access-Control-Request-Method": "GET"])
+            "OPTIONS", "/poll?channel=news",
+            fields: ["Origin": "https://app.example", "Access-Control-Request-Method": "GET"])
         #expect(preflight.status == 204)
         #expect(preflight["access-control-allow-methods"] == "GET, HEAD, OPTIONS")
         #expect(preflight["access-control-max-age"] == "300")
@@ -263,7 +277,10 @@ struct PollTests {
         let pollhold = try PollholdProcess(Self.configuration("timeout: 100ms"))
         try pollhold.publish("news", "1")
         let client = try TestClient(port: pollhold.port)
-        try client.send((0..<200).map { "GET /poll?channel=\($0 % 2 == 0 ? "news" : "room.1") HTTP/1.1\r\nHost: t\r\n\r\n" }.prefix(20).joined())
+        try client.send(
+            (0..<200).map { "GET /poll?channel=\($0 % 2 == 0 ? "news" : "room.1") HTTP/1.1\r\nHost: t\r\n\r\n" }.prefix(
+                20
+            ).joined())
         for number in 0..<20 { #expect(try client.response().ids == (number % 2 == 0 ? ["1"] : [])) }
     }
 

@@ -17,7 +17,8 @@ final class PollholdProcess {
     /// The program that was built with this test.
     static let binary: String = {
         if let path = ProcessInfo.processInfo.environment["POLLHOLD_BINARY"] { return path }
-        let own = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
+        let own =
+            (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
         return URL(filePath: own).deletingLastPathComponent().appending(path: "pollhold").path
     }()
 
@@ -42,9 +43,12 @@ final class PollholdProcess {
         guard errors.wait(for: { $0.contains(" ready") || $0.contains("\"ready\"") }) else {
             throw TestFailure("it is not ready: \(errors.text)")
         }
-        port = errors.lines.compactMap { line in
-            line.firstRange(of: "listening on 127.0.0.1:").flatMap { UInt16(line[$0.upperBound...].prefix { $0.isNumber }) }
-        }.first ?? 0
+        port =
+            errors.lines.compactMap { line in
+                line.firstRange(of: "listening on 127.0.0.1:").flatMap {
+                    UInt16(line[$0.upperBound...].prefix { $0.isNumber })
+                }
+            }.first ?? 0
     }
 
     deinit {
@@ -94,7 +98,9 @@ final class PollholdProcess {
     }
 
     /// One request on a fresh connection to the control socket.
-    func control(_ method: String, _ target: String, body: String? = nil, fields: [String: String] = [:]) throws -> TestResponse {
+    func control(_ method: String, _ target: String, body: String? = nil, fields: [String: String] = [:]) throws
+        -> TestResponse
+    {
         let client = try TestClient(unix: socketPath)
         return try client.request(method, target, body: body.map { Array($0.utf8) }, fields: fields)
     }

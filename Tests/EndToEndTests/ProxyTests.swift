@@ -10,11 +10,14 @@ struct ProxyTests {
     /// An app that answers everything with what it was asked.
     func echo() throws -> TestApp {
         try TestApp(respond: { head, body in
-            "HTTP/1.1 200 OK\r\nContent-Length: \(body.count)\r\nX-App: 1\r\n\r\n" + String(decoding: body, as: UTF8.self)
+            "HTTP/1.1 200 OK\r\nContent-Length: \(body.count)\r\nX-App: 1\r\n\r\n"
+                + String(decoding: body, as: UTF8.self)
         })
     }
 
-    @Test func `a request reaches the app as itself, with what a proxy adds and without what is the connection's`() throws {
+    @Test func `a request reaches the app as itself, with what a proxy adds and without what is the connection's`()
+        throws
+    {
         let app = try echo()
         let pollhold = try pollhold(app)
         let client = try TestClient(port: pollhold.port)
@@ -56,7 +59,8 @@ struct ProxyTests {
             try client.send("6\r\n world\r\n0\r\n\r\n")
         }
         #expect(try client.response().text == "hello world")
-        #expect(app.requests[0].contains(framing == "length" ? "Content-Length: 11\r\n" : "Transfer-Encoding: chunked\r\n"))
+        #expect(
+            app.requests[0].contains(framing == "length" ? "Content-Length: 11\r\n" : "Transfer-Encoding: chunked\r\n"))
         #expect(try client.request("POST", "/again", body: Array("x".utf8)).text == "x")
         #expect(app.connectionCount == 1, "the app's connection is used again")
     }
@@ -66,7 +70,10 @@ struct ProxyTests {
             while let head = connection.readHead() {
                 app.note(head)
                 switch head.split(separator: " ")[1] {
-                case "/chunked": connection.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\nX-Sum: 5\r\n\r\n")
+                case "/chunked":
+                    connection.send(
+                        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\nX-Sum: 5\r\n\r\n"
+                    )
                 case "/close":
                     connection.send("HTTP/1.1 200 OK\r\nX: 1\r\n\r\nuntil the end")
                     return
@@ -75,9 +82,16 @@ struct ProxyTests {
                     return
                 case "/204": connection.send("HTTP/1.1 204 No Content\r\nX: 1\r\n\r\n")
                 case "/304": connection.send("HTTP/1.1 304 Not Modified\r\nETag: \"a\"\r\nContent-Length: 99\r\n\r\n")
-                case "/hints": connection.send("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
-                case "/cookies": connection.send("HTTP/1.1 200 OK\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\nPollhold-Publish: x\r\nContent-Length: 0\r\n\r\n")
-                default: connection.send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n" + (head.hasPrefix("HEAD") ? "" : "fixed"))
+                case "/hints":
+                    connection.send(
+                        "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+                case "/cookies":
+                    connection.send(
+                        "HTTP/1.1 200 OK\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\nPollhold-Publish: x\r\nContent-Length: 0\r\n\r\n"
+                    )
+                default:
+                    connection.send(
+                        "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n" + (head.hasPrefix("HEAD") ? "" : "fixed"))
                 }
             }
         })
@@ -101,7 +115,9 @@ struct ProxyTests {
         #expect(app.connectionCount == 1)
         let closing = try client.request("GET", "/close")
         #expect(closing.text == "until the end")
-        #expect(closing["transfer-encoding"] == "chunked", "a body of unknown length doesn't cost the client its connection")
+        #expect(
+            closing["transfer-encoding"] == "chunked", "a body of unknown length doesn't cost the client its connection"
+        )
         let old = try client.request("GET", "/old")
         #expect(old.text == "old")
         #expect(old.statusLine == "HTTP/1.1 200 Fine")
@@ -111,7 +127,9 @@ struct ProxyTests {
     @Test func `a client of HTTP 1.0 gets no chunks and no interim response`() throws {
         let app = try TestApp(handler: { connection, _ in
             while connection.readHead() != nil {
-                connection.send("HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n")
+                connection.send(
+                    "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+                )
             }
         })
         let pollhold = try pollhold(app)
@@ -256,7 +274,9 @@ struct ProxyTests {
                 connection.send(TestApp.plain("next"))
                 return
             }
-            connection.send("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: x\r\n\r\nhello ")
+            connection.send(
+                "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: x\r\n\r\nhello "
+            )
             connection.send(connection.read(count: 6))
         })
         let pollhold = try pollhold(app)
@@ -297,8 +317,10 @@ struct ProxyTests {
         for (text, status) in [
             ("GET / HTTP/1.1\r\n\r\n", 400), ("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400),
             ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
-            ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +5\r\n\r\nhello", 400), ("CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n", 501),
-            ("GET / HTTP/2.0\r\nHost: a\r\n\r\n", 505), ("GET /\(String(repeating: "a", count: 17_000)) HTTP/1.1\r\n", 414),
+            ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +5\r\n\r\nhello", 400),
+            ("CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n", 501),
+            ("GET / HTTP/2.0\r\nHost: a\r\n\r\n", 505),
+            ("GET /\(String(repeating: "a", count: 17_000)) HTTP/1.1\r\n", 414),
             ("GET / HTTP/1.1\r\nHost: a\r\nX: \(String(repeating: "a", count: 17_000))\r\n\r\n", 431),
             ("\u{16}\u{3}\u{1}\u{2}", 400), ("GET / HTTP/1.1\nHost: a\n\n", 400),
             ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1025\r\n\r\n", 413),

@@ -95,7 +95,8 @@ final class TestApp: @unchecked Sendable {
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)
         let bound = withUnsafeMutablePointer(to: &address) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
-                Glibc.bind(self.listener, address, length) == 0 && listen(self.listener, 1024) == 0 && getsockname(self.listener, address, &length) == 0
+                Glibc.bind(self.listener, address, length) == 0 && listen(self.listener, 1024) == 0
+                    && getsockname(self.listener, address, &length) == 0
             }
         }
         guard bound else { throw TestFailure("the test's app can't listen") }

@@ -16,9 +16,13 @@ final class TestClient {
         address.sin_port = port.bigEndian
         address.sin_addr.s_addr = in_addr_t(0x7F00_0001).bigEndian
         let result = withUnsafePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) }
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
         }
-        guard result == 0 else { throw TestFailure("can't connect to port \(port): \(String(cString: strerror(errno)))") }
+        guard result == 0 else {
+            throw TestFailure("can't connect to port \(port): \(String(cString: strerror(errno)))")
+        }
         prepare()
     }
 
@@ -28,7 +32,9 @@ final class TestClient {
         address.sun_family = sa_family_t(AF_UNIX)
         withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: Array(path.utf8.prefix(107))) }
         let result = withUnsafePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) }
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+            }
         }
         guard result == 0 else { throw TestFailure("can't connect to \(path): \(String(cString: strerror(errno)))") }
         prepare()
@@ -69,7 +75,9 @@ final class TestClient {
         try send(Array((text + "\r\n").utf8) + (body ?? []))
     }
 
-    func request(_ method: String, _ target: String, body: [UInt8]? = nil, fields: [String: String] = [:]) throws -> TestResponse {
+    func request(_ method: String, _ target: String, body: [UInt8]? = nil, fields: [String: String] = [:]) throws
+        -> TestResponse
+    {
         try start(method, target, body: body, fields: fields)
         return try response(to: method)
     }
@@ -99,7 +107,9 @@ final class TestClient {
                 buffer.removeFirst(end + 1)
                 return line
             }
-            guard try fill() else { throw TestFailure("the peer ended inside a line: \(String(decoding: buffer, as: UTF8.self))") }
+            guard try fill() else {
+                throw TestFailure("the peer ended inside a line: \(String(decoding: buffer, as: UTF8.self))")
+            }
         }
     }
 
@@ -111,16 +121,21 @@ final class TestClient {
                 end = found
                 break
             }
-            guard try fill() else { throw TestFailure("the peer ended before a response: \(String(decoding: buffer, as: UTF8.self))") }
+            guard try fill() else {
+                throw TestFailure("the peer ended before a response: \(String(decoding: buffer, as: UTF8.self))")
+            }
         }
         let lines = String(decoding: buffer[..<(end - 4)], as: UTF8.self).components(separatedBy: "\r\n")
         buffer.removeFirst(end)
         var response = TestResponse(statusLine: lines[0])
         for line in lines.dropFirst() {
             let parts = line.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
-            response.fields.append((parts[0].lowercased(), parts.count > 1 ? parts[1].trimmingCharacters(in: .whitespaces) : ""))
+            response.fields.append(
+                (parts[0].lowercased(), parts.count > 1 ? parts[1].trimmingCharacters(in: .whitespaces) : ""))
         }
-        if method == "HEAD" || response.status < 200 || response.status == 204 || response.status == 304 { return response }
+        if method == "HEAD" || response.status < 200 || response.status == 204 || response.status == 304 {
+            return response
+        }
         if let length = response["content-length"].flatMap({ Int($0) }) {
             response.body = try read(count: length)
             response.isCut = response.body.count < length
@@ -134,7 +149,9 @@ final class TestClient {
 
     private func readChunks(_ response: inout TestResponse) throws {
         while true {
-            guard let line = try? readLine(), let size = Int(line.trimmingCharacters(in: .whitespacesAndNewlines), radix: 16) else {
+            guard let line = try? readLine(),
+                let size = Int(line.trimmingCharacters(in: .whitespacesAndNewlines), radix: 16)
+            else {
                 response.isCut = true
                 return
             }
@@ -155,7 +172,8 @@ final class TestClient {
 
     private func headEnd() -> Int? {
         guard buffer.count >= 4 else { return nil }
-        for index in 0...(buffer.count - 4) where buffer[index] == 13 && buffer[index + 1] == 10 && buffer[index + 2] == 13 && buffer[index + 3] == 10 {
+        for index in 0...(buffer.count - 4)
+        where buffer[index] == 13 && buffer[index + 1] == 10 && buffer[index + 2] == 13 && buffer[index + 3] == 10 {
             return index + 4
         }
         return nil

@@ -28,22 +28,29 @@ struct JSONTextTests {
 
     @Test(arguments: [
         ("", "it ends at byte 0, inside a value"), ("[1,]", "byte 93 at offset 3, where a value was expected"),
-        ("{\"a\" 1}", "byte 49 at offset 5, where a colon was expected"), ("1 2", "something follows the value, at offset 2"),
+        ("{\"a\" 1}", "byte 49 at offset 5, where a colon was expected"),
+        ("1 2", "something follows the value, at offset 2"),
         ("01", "something follows the value, at offset 1"),
         ("{a:1}", "byte 97 at offset 1, where a member's name in quotes was expected"),
         ("[1}", "byte 125 at offset 2, where a comma or the end of the object or list was expected"),
         ("\"\t\"", "byte 9 at offset 1, where no control character inside a string was expected"),
         ("\"\\x\"", "byte 120 at offset 2, where one of the escapes of JSON was expected"),
         ("\"\\u12g4\"", "byte 103 at offset 5, where four hexadecimal digits was expected"),
-        ("tru", "it ends at byte 3, inside a value"), ("trux", "byte 116 at offset 0, where true, false or null was expected"),
-        ("\u{FEFF}1", "byte 239 at offset 0, where a value was expected"), ("+1", "byte 43 at offset 0, where a value was expected"),
+        ("tru", "it ends at byte 3, inside a value"),
+        ("trux", "byte 116 at offset 0, where true, false or null was expected"),
+        ("\u{FEFF}1", "byte 239 at offset 0, where a value was expected"),
+        ("+1", "byte 43 at offset 0, where a value was expected"),
         ("1.", "it ends at byte 2, inside a value"), ("-", "it ends at byte 1, inside a value"),
     ])
     func `a broken text is refused with the place and what was expected`(text: String, message: String) {
         #expect(error(text).map { "\($0)" } == message)
     }
 
-    @Test(arguments: [[0x22, 0xC0, 0x80, 0x22], [0x22, 0xED, 0xA0, 0x80, 0x22], [0x22, 0xFF, 0x22], [0x22, 0xF5, 0x80, 0x80, 0x80, 0x22], [0x22, 0xE2, 0x28, 0xA1, 0x22]] as [[UInt8]])
+    @Test(
+        arguments: [
+            [0x22, 0xC0, 0x80, 0x22], [0x22, 0xED, 0xA0, 0x80, 0x22], [0x22, 0xFF, 0x22],
+            [0x22, 0xF5, 0x80, 0x80, 0x80, 0x22], [0x22, 0xE2, 0x28, 0xA1, 0x22],
+        ] as [[UInt8]])
     func `bytes that are no UTF-8 are refused`(bytes: [UInt8]) {
         #expect(throws: JSONError.badUTF8(offset: 1)) { try JSONValidator.validate(bytes.span) }
     }
@@ -86,11 +93,14 @@ struct JSONTextTests {
     /// RFC 6901 §5.
     static let document = #"{"foo":["bar","baz"],"":0,"a/b":1,"c%d":2,"e^f":3,"g|h":4,"i\\j":5,"k\"l":6," ":7,"m~n":8}"#
 
-    @Test(arguments: [
-        ("", document), ("/foo", #"["bar","baz"]"#), ("/foo/0", "\"bar\""), ("/", "0"), ("/a~1b", "1"), ("/c%d", "2"),
-        ("/e^f", "3"), ("/g|h", "4"), ("/i\\j", "5"), ("/k\"l", "6"), ("/ ", "7"), ("/m~0n", "8"), ("/foo/2", nil),
-        ("/foo/00", nil), ("/foo/-", nil), ("/foo/0/x", nil), ("/nothing", nil), ("foo", nil), ("/m~2n", nil), ("/m~", nil),
-    ] as [(String, String?)])
+    @Test(
+        arguments: [
+            ("", document), ("/foo", #"["bar","baz"]"#), ("/foo/0", "\"bar\""), ("/", "0"), ("/a~1b", "1"),
+            ("/c%d", "2"),
+            ("/e^f", "3"), ("/g|h", "4"), ("/i\\j", "5"), ("/k\"l", "6"), ("/ ", "7"), ("/m~0n", "8"), ("/foo/2", nil),
+            ("/foo/00", nil), ("/foo/-", nil), ("/foo/0/x", nil), ("/nothing", nil), ("foo", nil), ("/m~2n", nil),
+            ("/m~", nil),
+        ] as [(String, String?)])
     func `pointers lead where RFC 6901 says`(pointer: String, value: String?) {
         #expect(follow(pointer, Self.document) == value)
     }
@@ -112,7 +122,8 @@ struct JSONTextTests {
     }
 
     @Test(arguments: [
-        (#""\ud83d\ude00""#, "😀"), (#""\ud800""#, "\u{FFFD}"), (#""\ud800\u0041""#, "\u{FFFD}A"), (#""\udc00x""#, "\u{FFFD}x"),
+        (#""\ud83d\ude00""#, "😀"), (#""\ud800""#, "\u{FFFD}"), (#""\ud800\u0041""#, "\u{FFFD}A"),
+        (#""\udc00x""#, "\u{FFFD}x"),
         (#""\u00e9\/\b\f""#, "é/\u{8}\u{C}"),
     ])
     func `escapes become what they stand for`(json: String, text: String) {
@@ -138,7 +149,8 @@ struct JSONTextTests {
     }
 
     @Test(arguments: [
-        ("null", true), ("\"\"", true), ("[ ]", true), ("{\n}", true), ("0", false), ("false", false), ("[0]", false), ("\" \"", false),
+        ("null", true), ("\"\"", true), ("[ ]", true), ("{\n}", true), ("0", false), ("false", false), ("[0]", false),
+        ("\" \"", false),
     ])
     func `an empty value is null or holds nothing`(json: String, isEmpty: Bool) {
         let bytes = Array(json.utf8)

@@ -23,7 +23,14 @@ struct PlainValidator {
 
     private mutating func value() -> Bool {
         space()
-        if take("{") { return list(end: "}") { $0.space(); guard $0.string() else { return false }; $0.space(); return $0.take(":") && $0.value() } }
+        if take("{") {
+            return list(end: "}") {
+                $0.space()
+                guard $0.string() else { return false }
+                $0.space()
+                return $0.take(":") && $0.value()
+            }
+        }
         if take("[") { return list(end: "]") { $0.value() } }
         if rest.first == "\"" { return string() }
         return take("true") || take("false") || take("null") || number()
@@ -49,7 +56,9 @@ struct PlainValidator {
             guard let letter = rest.popFirst() else { return false }
             if letter == "u" {
                 for _ in 0..<4 {
-                    guard let digit = rest.popFirst(), digit.isASCII, digit.properties.isASCIIHexDigit else { return false }
+                    guard let digit = rest.popFirst(), digit.isASCII, digit.properties.isASCIIHexDigit else {
+                        return false
+                    }
                 }
             } else if !"\"\\/bfnrt".unicodeScalars.contains(letter) {
                 return false

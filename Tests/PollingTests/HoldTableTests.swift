@@ -76,7 +76,9 @@ struct HoldTableTests {
         var table = HoldTable()
         for wave in 0..<3 {
             let numbers = (0..<10_000).map {
-                table.hold(exchange: UInt32($0), channels: [$0 % 2 == 0 ? a : b], after: 0, lasting: .seconds(90), now: moment(Int64(wave)))
+                table.hold(
+                    exchange: UInt32($0), channels: [$0 % 2 == 0 ? a : b], after: 0, lasting: .seconds(90),
+                    now: moment(Int64(wave)))
             }
             for number in numbers.shuffled() { table.end(number) }
             #expect(table.count == 0)

@@ -48,7 +48,8 @@ struct MessagePoolTests {
         _ = try pool.publish([item("a", "12345"), item("a", "12345"), item("a", "12345")], now: moment(0))
         let names = [try name("a")]
         for limit in [BatchLimit(messages: 2, bytes: .max), BatchLimit(messages: 9, bytes: 10)] {
-            guard case .found(let first) = pool.lookUp(channels: names, from: .oldest, limit: limit, holdFor: nil) else {
+            guard case .found(let first) = pool.lookUp(channels: names, from: .oldest, limit: limit, holdFor: nil)
+            else {
                 Issue.record("nothing found")
                 return
             }
@@ -118,14 +119,18 @@ struct MessagePoolTests {
                 Issue.record("\(text) has a cursor's form")
                 continue
             }
-            let result = pool.lookUp(channels: [try name("a")], from: position, limit: everything, holdFor: WorkerNumber(0))
+            let result = pool.lookUp(
+                channels: [try name("a")], from: position, limit: everything, holdFor: WorkerNumber(0))
             #expect(ids(result) == [1], "\(text)")
             #expect(gap(result), "\(text)")
         }
         #expect(pool.figures.waiting == 0)
     }
 
-    @Test(arguments: ["", "-", "1", "abc", "abc-", "-1", "abc-1x", "ABC-1", "abc--1", "a b-1", "abc-1 ", String(repeating: "a", count: 33) + "-1", "a-" + String(repeating: "1", count: 40)])
+    @Test(arguments: [
+        "", "-", "1", "abc", "abc-", "-1", "abc-1x", "ABC-1", "abc--1", "a b-1", "abc-1 ",
+        String(repeating: "a", count: 33) + "-1", "a-" + String(repeating: "1", count: 40),
+    ])
     func `what has no cursor's form is no cursor`(text: String) {
         #expect(position(text) == nil)
     }
@@ -140,8 +145,9 @@ struct MessagePoolTests {
     @Test func `a deleted channel is a gap for every position so far and wakes its holds`() throws {
         var pool = MessagePool(limits: PoolLimits())
         _ = try pool.publish([item("a")], now: moment(0))
-        guard case .nothing(let after, let held) = pool.lookUp(
-            channels: [try name("a")], from: .now, limit: everything, holdFor: WorkerNumber(1))
+        guard
+            case .nothing(let after, let held) = pool.lookUp(
+                channels: [try name("a")], from: .now, limit: everything, holdFor: WorkerNumber(1))
         else {
             Issue.record("a poll with nothing newer is held")
             return
@@ -168,8 +174,9 @@ struct MessagePoolTests {
         var pool = MessagePool(limits: PoolLimits())
         var held: [Withdrawals] = []
         for _ in 0..<3 {
-            guard case .nothing(let after, let channels) = pool.lookUp(
-                channels: [try name("a")], from: .oldest, limit: everything, holdFor: WorkerNumber(0))
+            guard
+                case .nothing(let after, let channels) = pool.lookUp(
+                    channels: [try name("a")], from: .oldest, limit: everything, holdFor: WorkerNumber(0))
             else { return }
             var withdrawal = Withdrawals()
             withdrawal.ended = channels.map { ($0, after) }
@@ -186,8 +193,9 @@ struct MessagePoolTests {
         var pool = MessagePool(limits: PoolLimits())
         var withdrawals = Withdrawals()
         for _ in 0..<2 {
-            guard case .nothing(let after, let channels) = pool.lookUp(
-                channels: [try name("a")], from: .oldest, limit: everything, holdFor: WorkerNumber(0))
+            guard
+                case .nothing(let after, let channels) = pool.lookUp(
+                    channels: [try name("a")], from: .oldest, limit: everything, holdFor: WorkerNumber(0))
             else { return }
             withdrawals.ended += channels.map { ($0, after) }
             withdrawals.emptied = channels
@@ -199,7 +207,10 @@ struct MessagePoolTests {
 
     @Test func `far more than the ceiling leaves no more than the ceiling, in bytes and in slots`() throws {
         var pool = MessagePool(limits: PoolLimits(memoryBytes: 100_000, channels: 10))
-        for number in 0..<20_000 { _ = try pool.publish([item("c\(number % 500)", String(repeating: "x", count: number % 300))], now: moment(Int64(number))) }
+        for number in 0..<20_000 {
+            _ = try pool.publish(
+                [item("c\(number % 500)", String(repeating: "x", count: number % 300))], now: moment(Int64(number)))
+        }
         #expect(pool.figures.bytes <= 100_000)
         #expect(pool.figures.channels < 500)
         pool.checkInvariants()

@@ -30,7 +30,8 @@ private struct History {
         self.seed = seed
         random = Seeded(state: seed)
         let limits = PoolLimits(
-            messagesPerChannel: .random(in: 1...6, using: &random), age: .nanoseconds(Int64.random(in: 20...200, using: &random)),
+            messagesPerChannel: .random(in: 1...6, using: &random),
+            age: .nanoseconds(Int64.random(in: 20...200, using: &random)),
             memoryBytes: .random(in: 2000...6000, using: &random), channels: .random(in: 1...4, using: &random),
             idempotencyKeys: .random(in: 1...3, using: &random))
         pool = MessagePool(limits: limits)
@@ -66,8 +67,11 @@ private struct History {
         var items: [PublishItem] = []
         for _ in 0..<Int.random(in: 1...3, using: &random) {
             let payload = [UInt8](repeating: 0x78, count: .random(in: 0...400, using: &random))
-            let key: [UInt8]? = Int.random(in: 0..<4, using: &random) == 0 ? [UInt8.random(in: 0...3, using: &random)] : nil
-            items.append(PublishItem(channel: names.randomElement(using: &random) ?? names[0], payload: payload, kind: .text, key: key))
+            let key: [UInt8]? =
+                Int.random(in: 0..<4, using: &random) == 0 ? [UInt8.random(in: 0...3, using: &random)] : nil
+            items.append(
+                PublishItem(
+                    channel: names.randomElement(using: &random) ?? names[0], payload: payload, kind: .text, key: key))
         }
         let (receipts, calls) = try pool.publish(items, now: Moment(nanoseconds: now))
         var woken: Set<ChannelName> = []
@@ -129,7 +133,9 @@ private struct History {
     /// Every position of `sameFor` must get the same answer.
     func judgeSameness(_ found: Found, _ channels: [ChannelName], _ limit: Int) {
         let range = found.sameFor
-        for after in Set([range.lowerBound, range.upperBound, range.lowerBound + (range.upperBound - range.lowerBound) / 2]) {
+        for after in Set([
+            range.lowerBound, range.upperBound, range.lowerBound + (range.upperBound - range.lowerBound) / 2,
+        ]) {
             guard after <= twin.last else { continue }
             check(twin.found(channels, after: after, limit: limit) == found.messages.map(\.id), "sameFor at \(after)")
             check(found.gap || !twin.hasLost(channels, after: after), "sameFor hides a loss at \(after)")
@@ -144,7 +150,8 @@ private struct History {
         judge(result, channels, position, 3)
         guard case .nothing(let number, let ids) = result else { return }
         let hold = table.hold(
-            exchange: UInt32(nextHold), channels: ids, after: number, lasting: .nanoseconds(50), now: Moment(nanoseconds: now))
+            exchange: UInt32(nextHold), channels: ids, after: number, lasting: .nanoseconds(50),
+            now: Moment(nanoseconds: now))
         holds.append((hold, nextHold))
         twin.holds[nextHold] = NaivePool.Hold(channels: channels, after: number)
         nextHold += 1

@@ -35,7 +35,9 @@ struct NaivePool {
             if keys.count > limits.idempotencyKeys { keys.removeFirst() }
         }
         while present(item.channel).count > limits.messagesPerChannel { lose(present(item.channel)[0]) }
-        while bytes > limits.memoryBytes, let oldest = items.firstIndex(where: { $0.isPresent && $0.id != last }) { lose(oldest) }
+        while bytes > limits.memoryBytes, let oldest = items.firstIndex(where: { $0.isPresent && $0.id != last }) {
+            lose(oldest)
+        }
         return (last, claim(item.channel))
     }
 
@@ -48,7 +50,8 @@ struct NaivePool {
     }
 
     mutating func expire(now: Int64) {
-        for index in items.indices where items[index].isPresent && now >= items[index].at + limits.age.wholeNanoseconds {
+        for index in items.indices where items[index].isPresent && now >= items[index].at + limits.age.wholeNanoseconds
+        {
             lose(index)
         }
     }

@@ -61,6 +61,8 @@ final class StreamPair {
 
 /// 127.0.0.1 with a port that the system chooses.
 func loopbackAddress() throws -> SocketAddress {
-    guard let address = SocketAddress(numericHost: "127.0.0.1", port: 0) else { throw SystemError("inet_pton", code: EINVAL) }
+    guard let address = SocketAddress(numericHost: "127.0.0.1", port: 0) else {
+        throw SystemError("inet_pton", code: EINVAL)
+    }
     return address
 }

@@ -107,8 +107,12 @@ struct World {
         }
         now += 1000
         for worker in switchboards.indices { turn(worker) }
-        for client in clients where client.isHeld { violations.append("seed \(seed): client \(client.connection) was never answered") }
-        if pool.figures.waiting != 0 { violations.append("seed \(seed): \(pool.figures.waiting) holds are left in the pool") }
+        for client in clients where client.isHeld {
+            violations.append("seed \(seed): client \(client.connection) was never answered")
+        }
+        if pool.figures.waiting != 0 {
+            violations.append("seed \(seed): \(pool.figures.waiting) holds are left in the pool")
+        }
     }
 
     /// P5, after every step.
@@ -116,7 +120,9 @@ struct World {
         pool.checkInvariants()
         let held = clients.count { $0.isHeld }
         let known = switchboards.reduce(0) { $0 + $1.heldCount }
-        if held != known + unregistered.count { violations.append("seed \(seed): \(known) holds for \(held) waiting clients") }
+        if held != known + unregistered.count {
+            violations.append("seed \(seed): \(known) holds for \(held) waiting clients")
+        }
     }
 
     // MARK: Clients
@@ -132,6 +138,8 @@ struct World {
         let request = PollRequest(channels: clients[number].channels, position: position, style: style, mayHold: true)
         let action = switchboards[worker].received(request, on: number, now: Moment(nanoseconds: now))
         perform(action, worker, number)
+        // What was lost before a client without a cursor came is nothing that it waits for.
+        if clients[number].isHeld { clients[number].after = pool.lastNumber }
     }
 
     private mutating func leave(_ number: Int) {
@@ -188,7 +196,9 @@ struct World {
         while let (number, action) = switchboards[worker].nextExpired(now: Moment(nanoseconds: now)) {
             perform(action, worker, number, isTimeout: true)
         }
-        if let withdrawals = switchboards[worker].takeWithdrawals() { pool.withdraw(withdrawals, by: WorkerNumber(worker)) }
+        if let withdrawals = switchboards[worker].takeWithdrawals() {
+            pool.withdraw(withdrawals, by: WorkerNumber(worker))
+        }
     }
 
     private mutating func tell(_ calls: [WakeUpCall]) {
@@ -206,13 +216,16 @@ struct World {
         let items = (0..<count).map { _ in
             let size = Int.random(in: 1...300, using: &random)
             return PublishItem(
-                channel: names.randomElement(using: &random) ?? names[0], payload: Array("\(String(repeating: "7", count: size))".utf8),
+                channel: names.randomElement(using: &random) ?? names[0],
+                payload: Array("\(String(repeating: "7", count: size))".utf8),
                 kind: .json)
         }
         if fault == .notifyFirst {
             for item in items {
                 for client in clients where client.isHeld && client.channels.contains(item.channel) {
-                    guard let worker = client.worker, let held = switchboards[worker].held(on: client.connection) else { continue }
+                    guard let worker = client.worker, let held = switchboards[worker].held(on: client.connection) else {
+                        continue
+                    }
                     inboxes[worker].append(contentsOf: held.channels)
                 }
             }
@@ -225,7 +238,9 @@ struct World {
     private mutating func append(_ items: [PublishItem]) throws {
         let (receipts, calls) = try pool.publish(items, now: Moment(nanoseconds: now))
         for (item, receipt) in zip(items, receipts) {
-            if let last = published.last, receipt.id <= last.id { violations.append("seed \(seed): id \(receipt.id) after \(last.id)") }
+            if let last = published.last, receipt.id <= last.id {
+                violations.append("seed \(seed): id \(receipt.id) after \(last.id)")
+            }
             published.append(Published(id: receipt.id, channel: item.channel))
         }
         if fault != .notifyFirst { tell(calls) }
@@ -249,13 +264,16 @@ struct World {
                 holdFor: WorkerNumber(worker))
             guard case .nothing(_, let channels) = result else { continue }
             perform(
-                switchboards[worker].found(.nothing(number: after, channels: channels), on: number, now: Moment(nanoseconds: now)),
+                switchboards[worker].found(
+                    .nothing(number: after, channels: channels), on: number, now: Moment(nanoseconds: now)),
                 worker, number)
         }
     }
 
     private mutating func delete() {
-        guard let name = names.randomElement(using: &random), let (_, calls) = pool.delete(name, now: Moment(nanoseconds: now)) else {
+        guard let name = names.randomElement(using: &random),
+            let (_, calls) = pool.delete(name, now: Moment(nanoseconds: now))
+        else {
             return
         }
         tell(calls)
@@ -272,7 +290,8 @@ struct World {
             return
         }
         guard let told = ToldAnswer(answer.bytes) else {
-            violations.append("seed \(seed): an answer that can't be read: \(String(decoding: answer.bytes, as: UTF8.self))")
+            violations.append(
+                "seed \(seed): an answer that can't be read: \(String(decoding: answer.bytes, as: UTF8.self))")
             return
         }
         clients[number].isHeld = false
@@ -282,8 +301,11 @@ struct World {
         if told.ids != told.ids.sorted() || Set(told.ids).count != told.ids.count {
             violations.append("seed \(seed): ids out of order: \(told.ids)")
         }
-        if told.cursor < before { violations.append("seed \(seed): the cursor went back from \(before) to \(told.cursor)") }
-        let due = published.filter { $0.id > before && $0.id <= told.cursor && client.channels.contains($0.channel) }.map(\.id)
+        if told.cursor < before {
+            violations.append("seed \(seed): the cursor went back from \(before) to \(told.cursor)")
+        }
+        let due = published.filter { $0.id > before && $0.id <= told.cursor && client.channels.contains($0.channel) }
+            .map(\.id)
         let missing = Set(due).subtracting(told.ids)
         let missesSilently = !missing.isEmpty && !told.gap && client.cursor != nil
         if missesSilently { violations.append("seed \(seed): \(missing.sorted()) skipped without a gap") }
@@ -320,7 +342,8 @@ struct ToldAnswer {
         let text = String(decoding: bytes, as: UTF8.self)
         guard let start = text.firstRange(of: "{\"cursor\":\"") else { return nil }
         let body = text[start.upperBound...]
-        guard let end = body.firstIndex(of: "\""), let number = body[..<end].split(separator: "-").last.flatMap({ UInt64($0) })
+        guard let end = body.firstIndex(of: "\""),
+            let number = body[..<end].split(separator: "-").last.flatMap({ UInt64($0) })
         else { return nil }
         cursor = number
         gap = body.contains("\"gap\":true")
