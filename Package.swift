@@ -62,7 +62,7 @@ let package = Package(
         .executableTarget(
             name: "pollhold",
             dependencies: [
-                "Daemon", "ConfigFile",
+                "Daemon", "ConfigFile", "HTTP1", "JSONText", "ByteText",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: productSettings),

@@ -56,6 +56,7 @@ final class ListeningSockets {
                 guard let wanted = SocketAddress(numericHost: host, port: port) else {
                     throw SystemError("inet_pton", code: EINVAL)
                 }
+                if workers > 1, port != 0 { try ListeningSocket.requireFree(wanted) }
                 let first = try ListeningSocket(address: wanted, sharesPort: workers > 1)
                 var sockets = [first]
                 while sockets.count < workers {

@@ -68,9 +68,13 @@ package final class LogWriter: Sendable {
         wake.ring()
     }
 
-    /// Writes what waits and ends the thread. Nothing may be written behind it.
+    /// Writes what waits and ends the thread. Nothing may be written behind it; ending again does nothing.
     package func end() {
-        state.withLock { $0.ends = true }
+        let isFirst = state.withLock { state in
+            defer { state.ends = true }
+            return !state.ends
+        }
+        guard isFirst else { return }
         wake.ring()
         hasEnded.wait()
     }

@@ -37,6 +37,14 @@ package final class ListeningSocket: Sendable {
         self.descriptor = consume descriptor
     }
 
+    /// Fails with EADDRINUSE if somebody listens on `address`. Sockets that share a port would not notice: a second
+    /// process of the same user would silently take a part of the first one's connections.
+    package static func requireFree(_ address: SocketAddress) throws(SystemError) {
+        let probe = try makeSocket(family: address.family)
+        enable(probe.number, SOL_SOCKET, SO_REUSEADDR)
+        try bind(probe.number, address)
+    }
+
     static func makeSocket(family: Int32) throws(SystemError) -> FileDescriptor {
         let kind = Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
         let number = socket(family, kind, 0)

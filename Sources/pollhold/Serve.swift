@@ -38,9 +38,14 @@ func loadConfiguration(_ path: String) throws -> Configuration {
     }
 }
 
-func printError(_ text: String) {
+func printError(_ text: String) { writeLine(text, to: STDERR_FILENO) }
+
+/// Prints a line that a pipe's reader gets at once, and not when a buffer is full.
+func printAtOnce(_ text: String) { writeLine(text, to: STDOUT_FILENO) }
+
+private func writeLine(_ text: String, to descriptor: Int32) {
     let line = Array((text + "\n").utf8)
-    _ = unsafe line.withUnsafeBytes { unsafe write(STDERR_FILENO, $0.baseAddress, $0.count) }
+    _ = unsafe line.withUnsafeBytes { unsafe write(descriptor, $0.baseAddress, $0.count) }
 }
 
 /// The environment as the process was given it.
