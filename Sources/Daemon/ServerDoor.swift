@@ -10,6 +10,7 @@ final class ServerDoor: Sendable {
     private let board: Mutex<[WorkerFigures]>
     private let reloadCounts = Mutex<(done: UInt64, refused: UInt64)>((0, 0))
     private let connections = Atomic<Int>(0)
+    private let held = Atomic<Int>(0)
 
     /// - Throws: `SystemError` when no descriptor is left.
     init(workers: Int) throws(SystemError) {
@@ -35,6 +36,11 @@ final class ServerDoor: Sendable {
             return sum
         }
     }
+
+    /// Polls held by all workers, as of the end of each one's last turn.
+    var heldCount: Int { held.load(ordering: .relaxed) }
+
+    func heldChanged(by difference: Int) { held.add(difference, ordering: .relaxed) }
 
     var connectionCount: Int { connections.load(ordering: .relaxed) }
 

@@ -20,8 +20,8 @@ struct Service: Sendable {
     let publishBodyLimit: Int
     let publishLineLimit: Int
     let connectionsLimit: Int
-    /// Per worker.
-    let heldPollsLimit: Int
+    /// Of all workers; nil: as many as there are connections.
+    let heldPollsLimit: Int?
     /// Nanoseconds per `Clock`, in its order.
     let clockDurations: [Int64]
     let configurationPath: String
@@ -49,7 +49,7 @@ struct Service: Sendable {
         publishLineLimit = configuration.control?.lineBytesLimit ?? 0
         let room = max(1, descriptorsLimit - DescriptorLimit.reserve)
         connectionsLimit = min(configuration.limits.connections ?? room, room)
-        heldPollsLimit = max(1, (configuration.limits.polls ?? connectionsLimit) / configuration.workers)
+        heldPollsLimit = configuration.limits.polls
         clockDurations = Clock.allCases.map { $0.duration(in: configuration).wholeNanoseconds }
         configurationPath = path
         workers = configuration.workers

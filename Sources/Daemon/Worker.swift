@@ -15,31 +15,36 @@ final class Worker {
     /// Nanoseconds that one turn may spend on answering woken polls, so that timers, accepts and publishes go on
     /// during a wave of releases (SECURITY M10).
     private static let releaseSlice: Int64 = 1_000_000
+    /// Nanoseconds between two looks for room while accepting is paused.
+    private static let acceptPause: Int64 = 50_000_000
 
     let loop: EventLoop
     let hub: Hub
     let number: WorkerNumber
     let log: Logger
     private let server: ServerDoor
-    private(set) var service: Service
+    var service: Service
 
     var switchboard: Switchboard
     var upstream = UpstreamConnections()
     var accessLog: AccessLog?
     var figures = WorkerFigures()
-    private(set) var isDraining = false
+    var isDraining = false
 
     /// Reused by every stream of this worker for the call under way.
     var requestHead = RequestHead()
     var responseHead = ResponseHead()
     var output = HTTPWriter()
 
-    private var streams: [WorkerStream?] = []
+    var streams: [WorkerStream?] = []
     private var freeNumbers: [Int] = []
     private var closed: [WorkerStream] = []
-    private var clocks: DeadlineTable
+    var clocks: DeadlineTable
     private var timer: LoopTimer?
-    private var listeners: [Listener] = []
+    var listeners: [Listener] = []
+    var controlListener: Listener?
+    /// When to look whether there is room again; nil while accepting.
+    private var acceptPausedUntil: Int64?
     private var inbox: LoopInboxSource<WorkerNotice>?
     /// Channels whose holds here a publisher of this worker has touched in this turn.
     private var touched: [ChannelID] = []
@@ -87,25 +92,27 @@ final class Worker {
         for socket in sockets.clients {
             listeners.append(
                 Listener(loop: loop, socket: socket) { [unowned self] outcome in
-                    accept(outcome) { DownstreamStream(worker: self, socket: $0, peer: $1) }
+                    accept(outcome) { _ = DownstreamStream(worker: self, socket: $0, peer: $1) }
+                    if server.connectionCount >= service.connectionsLimit {
+                        pauseAccepting("the connection limit is reached")
+                    }
                 })
         }
-        if let socket = sockets.control {
-            listeners.append(
-                Listener(loop: loop, socket: socket) { [unowned self] outcome in
-                    accept(outcome) { ControlStream(worker: self, socket: $0, peer: $1) }
-                })
+        // Publishers and operators come in also when clients have taken all places; the reserve is theirs.
+        controlListener = sockets.control.map { socket in
+            Listener(loop: loop, socket: socket) { [unowned self] outcome in
+                accept(outcome) { _ = ControlStream(worker: self, socket: $0, peer: $1) }
+            }
         }
     }
 
     private func accept(
-        _ outcome: consuming Listener.Outcome, _ makeStream: (consuming StreamSocket, SocketAddress) -> ServerStream
+        _ outcome: consuming Listener.Outcome, _ makeStream: (consuming StreamSocket, SocketAddress) -> Void
     ) {
         switch consume outcome {
         case .connection(let socket, let peer):
             figures.accepted += 1
-            _ = makeStream(socket, peer)
-            if server.connectionCount >= service.connectionsLimit { pauseAccepting("the connection limit is reached") }
+            makeStream(socket, peer)
         case .exhausted(let error):
             pauseAccepting("\(error)")
         }
@@ -113,15 +120,23 @@ final class Worker {
 
     /// Who comes now waits in the system's backlog until a connection has ended.
     private func pauseAccepting(_ reason: String) {
-        guard !listeners.allSatisfy(\.isPaused) else { return }
+        guard acceptPausedUntil == nil else { return }
         figures.acceptPauses += 1
-        log.warning("accepting is paused: \(reason)", metadata: ["connections": "\(figures.connections)"])
+        log.warning("accepting is paused: \(reason)", metadata: ["connections": "\(server.connectionCount)"])
         for listener in listeners { listener.pause() }
+        acceptPausedUntil = loop.now + Self.acceptPause
     }
 
+    /// The limit is the process', so another worker's connections may have made room: it is looked at now and then.
     private func resumeAccepting() {
-        guard server.connectionCount < service.connectionsLimit, !isDraining else { return }
-        for listener in listeners where listener.isPaused { listener.resume() }
+        guard let until = acceptPausedUntil, loop.now >= until else { return }
+        guard server.connectionCount < service.connectionsLimit, !isDraining else {
+            acceptPausedUntil = loop.now + Self.acceptPause
+            return
+        }
+        acceptPausedUntil = nil
+        for listener in listeners { listener.resume() }
+        controlListener?.resume()
     }
 
     // MARK: Streams
@@ -162,7 +177,11 @@ final class Worker {
     // MARK: Polls
 
     /// More polls than the configuration lets be held.
-    var refusesPolls: Bool { isDraining || switchboard.heldCount >= service.heldPollsLimit }
+    var refusesPolls: Bool {
+        if isDraining { return true }
+        guard let limit = service.heldPollsLimit else { return false }
+        return server.heldCount + switchboard.heldCount - figures.held >= limit
+    }
 
     /// Follows a decision of the Switchboard until it is an answer or the poll waits.
     func resolve(_ action: Switchboard.Action, on stream: Int) -> PollAnswer? {
@@ -207,7 +226,7 @@ final class Worker {
         }
     }
 
-    private func perform(_ action: Switchboard.Action, on number: Int) {
+    func perform(_ action: Switchboard.Action, on number: Int) {
         (streams[number] as? ServerStream)?.perform(action)
     }
 
@@ -263,6 +282,7 @@ final class Worker {
             afterTurn()
         }
         listeners = []
+        controlListener = nil
         inbox = nil
         timer = nil
     }
@@ -279,7 +299,11 @@ final class Worker {
             hub.withPool { $0.withdraw(withdrawals, by: number) }
         }
         dropClosed()
-        figures.held = switchboard.heldCount
+        resumeAccepting()
+        if figures.held != switchboard.heldCount {
+            server.heldChanged(by: switchboard.heldCount - figures.held)
+            figures.held = switchboard.heldCount
+        }
         server.publish(figures, of: number)
         setTimer()
     }
@@ -320,11 +344,11 @@ final class Worker {
             streams = []
             freeNumbers = []
         }
-        resumeAccepting()
     }
 
     private func setTimer() {
         var next = clocks.next
+        if let acceptPausedUntil { next = min(next ?? .max, acceptPausedUntil) }
         if let hold = switchboard.nextDeadline { next = min(next ?? .max, hold.nanoseconds) }
         timer?.set(next)
     }
@@ -332,47 +356,5 @@ final class Worker {
     private func refreshDate() {
         let seconds = Int64(WallTime.now.seconds)
         if seconds != switchboard.date.seconds { switchboard.date = DateField(seconds: seconds) }
-    }
-
-    // MARK: Notices
-
-    private func take(_ notice: WorkerNotice) {
-        switch notice {
-        case .wake(let channel): switchboard.noticed(channel)
-        case .serve(let service): reconfigure(service)
-        case .drain: drain()
-        case .endNow:
-            isDraining = true
-            for stream in streams { stream?.end() }
-        case .reloaded(let stream, let serial, let errors):
-            guard let stream = streams[stream] as? ControlStream, stream.serial == serial else { return }
-            stream.reloaded(errors: errors)
-        }
-    }
-
-    private func drain() {
-        guard !isDraining else { return }
-        isDraining = true
-        for listener in listeners { listener.pause() }
-        listeners = []
-        for stream in streams { stream?.drain() }
-    }
-
-    private func reconfigure(_ service: Service) {
-        let upstreamMoved = service.upstreamAddress != self.service.upstreamAddress
-        self.service = service
-        clocks.setDurations(service.clockDurations)
-        accessLog = service.makeAccessLog()
-        if upstreamMoved { for stream in upstream.takeAll() { stream.end() } }
-        // A poll goes on if a route with the same channels stands in the place of its own and still allows them.
-        for number in switchboard.heldConnections {
-            guard let (route, channels) = switchboard.held(on: number) else { continue }
-            let names = hub.withPool { $0.channelNames(of: channels) }
-            if let successor = service.routes.successor(of: route, channels: names) {
-                switchboard.adopt(successor, on: number)
-            } else {
-                perform(switchboard.finish(number, .reload), on: number)
-            }
-        }
     }
 }

@@ -1,0 +1,47 @@
+/// What the main thread and other workers tell a worker: wake these polls, serve by this configuration, drain, end.
+import Gateway
+import HTTP1
+import Polling
+import Reactor
+
+extension Worker {
+    func take(_ notice: WorkerNotice) {
+        switch notice {
+        case .wake(let channel): switchboard.noticed(channel)
+        case .serve(let service): reconfigure(service)
+        case .drain: drain()
+        case .endNow:
+            isDraining = true
+            for stream in streams { stream?.end() }
+        case .reloaded(let stream, let serial, let errors):
+            guard let stream = streams[stream] as? ControlStream, stream.serial == serial else { return }
+            stream.reloaded(errors: errors)
+        }
+    }
+
+    private func drain() {
+        guard !isDraining else { return }
+        isDraining = true
+        for listener in listeners { listener.pause() }
+        controlListener?.pause()
+        for stream in streams { stream?.drain() }
+    }
+
+    private func reconfigure(_ service: Service) {
+        let upstreamMoved = service.upstreamAddress != self.service.upstreamAddress
+        self.service = service
+        clocks.setDurations(service.clockDurations)
+        accessLog = service.makeAccessLog()
+        if upstreamMoved { for stream in upstream.takeAll() { stream.end() } }
+        // A poll goes on if a route with the same channels stands in the place of its own and still allows them.
+        for number in switchboard.heldConnections {
+            guard let (route, channels) = switchboard.held(on: number) else { continue }
+            let names = hub.withPool { $0.channelNames(of: channels) }
+            if let successor = service.routes.successor(of: route, channels: names) {
+                switchboard.adopt(successor, on: number)
+            } else {
+                perform(switchboard.finish(number, .reload), on: number)
+            }
+        }
+    }
+}
