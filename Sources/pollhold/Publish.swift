@@ -12,7 +12,7 @@ struct Publish: ParsableCommand {
             --content-type it is JSON if it is valid JSON, else text if it is UTF-8, else bytes. With --lines each line
             of standard input is an item such as {"channel":"news","data":{"text":"hi"}}.
 
-            Prints the message's id and how many polls it released. Ends with 0 if everything was published, else with 1.
+            Prints the message's id and how many polls it released. Ends with 0 if everything was published, else 1.
             """)
 
     @OptionGroup var target: SocketOption

@@ -134,6 +134,10 @@ struct ControlTests {
         try pollhold.publish("news", "1")
         let first = try client.request("GET", "/poll?channel=news")
         _ = try client.request("GET", "/poll?channel=news&after=\(first.cursor)")
+        // A worker reports at the end of its turn, which may be just behind its answer.
+        try waitUntil("the second poll is counted") {
+            try pollhold.control("GET", "/metrics").text.contains("{reason=\"timeout\"} 1\n")
+        }
         let metrics = try pollhold.control("GET", "/metrics")
         #expect(metrics["content-type"]?.hasPrefix("text/plain; version=0.0.4") == true)
         for line in [
