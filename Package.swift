@@ -72,7 +72,7 @@ let package = Package(
         tests("HTTP1Tests", ["HTTP1", "ByteText"], cases: true),
         tests("JSONTextTests", ["JSONText", "ByteText"]),
         tests("PollingTests", ["Polling", "ByteText"]),
-        tests("ConfigFileTests", ["ConfigFile"]),
+        tests("ConfigFileTests", ["ConfigFile"], cases: true),
         tests("GatewayTests", ["Gateway", "HTTP1", "Polling", "ConfigFile", "JSONText", "ByteText"]),
         tests("DaemonTests", ["Daemon", "Gateway", "Polling", "ConfigFile", "Reactor"]),
         tests("SimulationTests", ["Gateway", "HTTP1", "Polling", "ConfigFile", "JSONText", "ByteText"]),

@@ -33,7 +33,8 @@ extension Configuration {
             addresses.append(address)
         }
         if addresses.isEmpty, root.collector.errors.isEmpty {
-            root.collector.note(root.mark, found: "listen: an empty list", expected: "expected an address")
+            root.collector.note(
+                root.node("listen")?.mark, found: "listen: an empty list", expected: "expected an address")
         }
         return addresses
     }

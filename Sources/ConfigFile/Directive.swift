@@ -66,7 +66,7 @@ package struct Directive: Sendable {
             case .integer(let range): "a whole number from \(range.lowerBound) to \(range.upperBound)"
             case .boolean: "true or false"
             case .text: "text"
-            case .choice(let words): words.joined(separator: ", ")
+            case .choice(let words): "one of \(words.joined(separator: ", "))"
             case .mode: "permission bits in octal, such as \"0660\""
             case .listenAddresses: "an address such as 127.0.0.1:8080, [::1]:8080 or unix:/path, or a list of them"
             case .server: "http://host:port or unix:/path"

@@ -53,14 +53,15 @@ struct SectionReader {
         guard let mapping = node.mapping else {
             // `proxy:` with nothing behind it is an empty mapping.
             if node.scalar?.string == "" { return }
-            collector.note(node.mark, found: node.kindText, expected: "a mapping")
+            collector.note(node.mark, found: node.kindText, expected: "expected a mapping")
             return
         }
         let known = Directive.keys(inside: path)
         for (key, value) in mapping {
             guard let name = key.scalar?.string else {
                 collector.note(
-                    key.mark, found: "a key that is no word", expected: "one of \(known.joined(separator: ", "))")
+                    key.mark, found: "a key that is no word",
+                    expected: "expected one of \(known.joined(separator: ", "))")
                 continue
             }
             if known.contains(name) {

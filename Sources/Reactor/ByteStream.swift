@@ -6,7 +6,8 @@
 ///  2. *Readiness is an edge.* One persistent edge-triggered event serves reading, writing and the peer's close, so
 ///     pausing and resuming cost no system call, and a paused stream still learns that its peer has gone. Therefore
 ///     an edge that was not read to its end is remembered in `mayRead`. A read that does not fill the buffer has
-///     emptied the socket, unless the peer has ended: then one more read meets that end.
+///     emptied the socket of bytes, but an end may stand behind them, and no further edge will tell of it: libevent
+///     reports a reset as readable and writable, like any bytes. So such an edge is read until nothing is left.
 ///  3. *Nothing is freed inside its own callback.* `close` ends the events and the descriptor at once; the owner drops
 ///     the object at the end of the turn.
 import Glibc
@@ -30,8 +31,8 @@ open class ByteStream: EventSource {
     private var unread: [UInt8] = []
     private var output = OutputQueue()
     private var mayRead = false
-    /// An edge has told of the peer's end. No further edge will, so reading goes on until that end is met.
-    private var peerHasEnded = false
+    /// The last edge may have told of the peer's end too: reading goes on until that end or EAGAIN is met.
+    private var mayHaveEnded = false
     private var isConnecting: Bool
     private var finishesAfterOutput = false
     /// While true nothing is read or lent. The subclass sets it by `pauseReading` and `resumeReading`.
@@ -149,8 +150,8 @@ open class ByteStream: EventSource {
             guard readiness.contains(.write), finishConnect() else { return }
         }
         if readiness.contains(.write), !output.isEmpty { flush() }
-        if readiness.contains(.closed) { peerHasEnded = true }
-        if readiness.contains(.read) || peerHasEnded { mayRead = true }
+        if readiness.contains(.closed) || readiness.isSuperset(of: [.read, .write]) { mayHaveEnded = true }
+        if readiness.contains(.read) || mayHaveEnded { mayRead = true }
         guard isOpen else { return }
         if isPaused {
             noticeEndWhilePaused(readiness)
@@ -161,22 +162,23 @@ open class ByteStream: EventSource {
         }
     }
 
-    /// One read of at most one buffer, so that a busy stream can't keep the others waiting.
-    private func read() {
+    /// One read of at most one buffer, so that a busy stream can't keep the others waiting, and a second one where an
+    /// end may stand behind the bytes of the first.
+    private func read(isSecond: Bool = false) {
         guard let number = descriptor?.number else { return }
         let buffer = unsafe loop.readBuffer
         let count = FileDescriptor.retryingInterrupts { unsafe recv(number, buffer.baseAddress, buffer.count, 0) }
-        if count < 0 {
+        if count < 0, errno == EAGAIN {
             mayRead = false
-            if errno == EAGAIN { return lendIfAny() }
-            return end(.failed(SystemFailure(error: SystemError("recv"))))
+            mayHaveEnded = false
+            if !isSecond, !unread.isEmpty { lend() }
+            return
         }
-        if count == 0 {
+        guard count > 0 else {
             mayRead = false
-            return end(.finished)
+            return end(count == 0 ? .finished : .failed(SystemFailure(error: SystemError("recv"))))
         }
-        mayRead = count == buffer.count || peerHasEnded
-        if mayRead { loop.callAgain(self) }
+        mayRead = count == buffer.count || mayHaveEnded
         let bytes = unsafe Span<UInt8>(
             _unsafeElements: UnsafeBufferPointer(
                 start: buffer.baseAddress?.assumingMemoryBound(to: UInt8.self), count: count))
@@ -187,10 +189,8 @@ open class ByteStream: EventSource {
             unread.appendRest(of: bytes, from: 0)
             lend()
         }
-    }
-
-    private func lendIfAny() {
-        if !unread.isEmpty { lend() }
+        guard mayRead, isOpen, !isPaused else { return }
+        if isSecond || count == buffer.count { loop.callAgain(self) } else { read(isSecond: true) }
     }
 
     /// Lends what was kept. It is moved out for the call, because the subclass may send, pause or close inside it.
@@ -203,7 +203,7 @@ open class ByteStream: EventSource {
     }
 
     private func end(_ end: End) {
-        peerHasEnded = false
+        mayHaveEnded = false
         if !unread.isEmpty, case .finished = end {
             // The last bytes may have been kept back for more that will never come; show them once without a pause.
             lend()

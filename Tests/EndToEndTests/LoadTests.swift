@@ -95,8 +95,16 @@ struct LoadTests {
         try load.run(until: "everything is published") { ledger.isFinished }
         #expect(ledger.problems == [])
         load.leavesPerMille = 0
-        try load.run(until: "every client has what is published for it; seed \(seed)") {
-            load.clients.allSatisfy { $0.ids.count >= ledger.ids($0.channels).count }
+        do {
+            try load.run(until: "every client has what is published for it; seed \(seed)") {
+                load.clients.allSatisfy { $0.ids.count >= ledger.ids($0.channels).count }
+            }
+        } catch {
+            for client in load.clients.filter({ $0.ids.count < ledger.ids($0.channels).count }).prefix(5) {
+                let missing = Set(ledger.ids(client.channels)).subtracting(client.ids).sorted().prefix(3)
+                Issue.record("client \(client.number) at \(client.cursor) lacks \(missing), \(client.failures.prefix(3))")
+            }
+            throw error
         }
         #expect(pollhold.errors.wait { $0.contains("configuration reloaded") })
         var wrong = 0
@@ -168,7 +176,8 @@ struct LoadTests {
             memory.append(pollhold.privateBytes)
         }
         print("load: \(wave * waves) polls came and went; memory after each wave in KiB: \(memory.map { $0 >> 10 })")
-        #expect(memory[waves - 1] - memory[2] < 2 << 20)
+        // The smallest thing that a poll could leave behind is a slot of 48 bytes.
+        #expect(memory[waves - 1] - memory[2] < max(2 << 20, (waves - 3) * wave * 40))
         #expect(try pollhold.control("GET", "/status").json["held"] as? Int == 0)
         let pool = try pollhold.control("GET", "/status").json["pool"] as? [String: Any]
         #expect(pool?["channels"] as? Int == 0)

@@ -106,6 +106,17 @@ struct ByteStreamTests {
         #expect(pair.server.ends == ["finished"])
     }
 
+    @Test func `a reset right behind bytes is told in the same turn as they are`() throws {
+        let pair = try StreamPair(loop)
+        run { pair.client.didConnect }
+        // Nothing runs between the two, so both are there when the loop looks.
+        send("last", on: pair.client)
+        pair.client.close(reset: true)
+        run { pair.server.text == "last" }
+        loop.runTurn(waiting: false)
+        #expect(pair.server.ends == ["recv"])
+    }
+
     @Test func `a connect to a port where nobody listens fails with the call's name`() throws {
         let gone = try ListeningSocket(address: loopbackAddress(), sharesPort: false).address
         var outcome = ""

@@ -1,0 +1,169 @@
+import Foundation
+import Testing
+
+@testable import ConfigFile
+
+struct LoadingTests {
+    static func load(_ text: String, _ environment: [String: String] = [:]) throws -> Configuration {
+        try Configuration.load(text: text, file: "pollhold.yaml", environment: environment)
+    }
+
+    static let minimal = "upstream: http://127.0.0.1:8000\n"
+
+    @Test func `values arrive where they belong`() throws {
+        let configuration = try Self.load(
+            """
+            listen: ["*:80", "[::1]:81", unix:/run/a.sock, localhost:82, ":83"]
+            upstream:
+              server: http://app.internal:8000/
+              connect_timeout: 1s
+              response_timeout: 2s
+              idle_timeout: 3s
+              keep_alive: { connections: 4, timeout: 5s }
+              host: app
+            control: { socket: /run/c.sock, mode: "640", owner: me, group: us, body: 6KiB, line: 7KiB }
+            workers: 8
+            user: pollhold
+            group: web
+            pool: { messages: 9, age: 10s, memory: 11MiB, channels: 12, idempotency_keys: 0 }
+            limits: { request_line: 16KiB, field: 17KiB, head: 18KiB, header_lines: 19, request_body: 20, connections: 21, polls: 22 }
+            timeouts: { head: 23s, body: 24s, write: 25s, keep_alive: 26s, tunnel: 27s, drain: 28s }
+            log: { level: warning, format: json, access: /var/log/access, access_format: json }
+            routes:
+              - path: /poll/{room}
+                hold:
+                  channels: "r.{path.room}"
+                  allow: ["r.*"]
+                  timeout: 29s
+                  start: now
+                  batch: { messages: 30, bytes: 31 }
+                  format: array
+                  empty: { status: 201, headers: { X-Empty: yes }, body: "" }
+                  cors: { origins: ["https://a.example"], credentials: true, max_age: 32s }
+                  channels_limit: 33
+                  after_parameter: since
+              - path: /**
+                proxy:
+            """)
+        #expect(
+            configuration.listen == [
+                .network(host: "0.0.0.0", port: 80), .network(host: "::1", port: 81), .unix(path: "/run/a.sock"),
+                .network(host: "127.0.0.1", port: 82), .network(host: "0.0.0.0", port: 83),
+            ])
+        #expect(
+            configuration.upstream
+                == .init(
+                    server: .network(host: "app.internal", port: 8000), connectTimeout: .seconds(1),
+                    responseTimeout: .seconds(2), idleTimeout: .seconds(3), idleConnections: 4,
+                    idleConnectionTimeout: .seconds(5), host: "app"))
+        #expect(
+            configuration.control
+                == .init(
+                    socket: "/run/c.sock", mode: 0o640, owner: "me", group: "us", bodyBytesLimit: 6144,
+                    lineBytesLimit: 7168))
+        #expect(configuration.workers == 8)
+        #expect(configuration.user == "pollhold")
+        #expect(configuration.group == "web")
+        #expect(
+            configuration.pool
+                == .init(messages: 9, age: .seconds(10), memoryBytes: 11 << 20, channels: 12, idempotencyKeys: 0))
+        #expect(
+            configuration.limits
+                == .init(
+                    requestLineBytes: 16384, fieldBytes: 17408, headBytes: 18432, headerLines: 19, requestBodyBytes: 20,
+                    connections: 21, polls: 22))
+        #expect(
+            configuration.timeouts
+                == .init(
+                    head: .seconds(23), body: .seconds(24), write: .seconds(25), keepAlive: .seconds(26),
+                    tunnel: .seconds(27), drain: .seconds(28)))
+        #expect(
+            configuration.log
+                == .init(level: .warning, format: .json, access: .file("/var/log/access"), accessFormat: .json))
+        let expected = Configuration.Hold(
+            channels: [try TemplateText("r.{path.room}")], allow: [try #require(ChannelPattern("r.*"))],
+            timeout: .seconds(29), startsNow: true, batchMessages: 30, batchBytes: 31, format: .array,
+            empty: .init(status: 201, headers: [.init(name: "X-Empty", value: "yes")], body: ""),
+            crossOrigin: .init(origins: ["https://a.example"], credentials: true, maxAge: .seconds(32)),
+            channelsLimit: 33, afterParameter: "since")
+        #expect(
+            configuration.routes == [
+                .init(path: try PathPattern("/poll/{room}"), kind: .hold(expected)),
+                .init(path: try PathPattern("/**"), kind: .proxy),
+            ])
+    }
+
+    @Test func `a variable fills a value and adds no keys`() throws {
+        let text = "upstream: http://${HOST}:${PORT:-8000}\nuser: ${TRICK}\ngroup: a$$b\n"
+        let configuration = try Self.load(text, ["HOST": "10.0.0.1", "TRICK": "root\nworkers: 3"])
+        #expect(configuration.upstream.server == .network(host: "10.0.0.1", port: 8000))
+        #expect(configuration.user == "root\nworkers: 3")
+        #expect(configuration.group == "a$b")
+    }
+
+    @Test func `what a reload can not change is named`() throws {
+        let old = try Self.load(Self.minimal + "control: { socket: /a }\n")
+        let new = try Self.load(
+            Self.minimal + "listen: 127.0.0.1:1\nworkers: 64\nuser: u\ngroup: g\n"
+                + "control: { socket: /b, mode: \"600\", owner: o, group: p }\n")
+        #expect(
+            Configuration.changesThatNeedRestart(from: old, to: new) == [
+                "listen", "workers", "user", "group", "control.socket", "control.mode", "control.owner",
+                "control.group",
+            ])
+        #expect(Configuration.changesThatNeedRestart(from: old, to: old) == [])
+    }
+
+    /// A file that was cut while it was being written, or that a stray byte got into: an answer, never a crash.
+    @Test func `a damaged file is an error or another configuration`() throws {
+        let example = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent().appending(path: "examples/pollhold.yaml")
+        // The comments say nothing to the reader; without them each cut hits something.
+        let text = try String(contentsOf: example, encoding: .utf8).split(separator: "\n")
+            .filter { !$0.drop { $0 == " " }.hasPrefix("#") }.joined(separator: "\n")
+        let bytes = Array(text.utf8)
+        var refused = 0
+        var read = 0
+        func attempt(_ bytes: [UInt8]) {
+            do throws(ConfigurationErrors) {
+                _ = try Configuration.load(
+                    text: String(decoding: bytes, as: UTF8.self), file: "cut", environment: [:])
+                read += 1
+            } catch {
+                refused += 1
+                #expect(!error.errors.isEmpty)
+            }
+        }
+        for length in stride(from: 0, through: bytes.count, by: 7) { attempt(Array(bytes[..<length])) }
+        var random = SystemRandomNumberGenerator()
+        for _ in 0..<300 {
+            var changed = bytes
+            let place = Int.random(in: bytes.indices, using: &random)
+            changed[place] = Array("{}[]:,-\"'#&*!|>%@`\n\t\0 x9".utf8).randomElement(using: &random) ?? 0
+            attempt(changed)
+        }
+        #expect(refused > 50)
+        #expect(read > 50)
+    }
+
+    @Test(arguments: [
+        ([UInt8](repeating: 0x61, count: (1 << 20) + 1), "more than 1 MiB"), ([0x61, 0xFF], "bytes that are no UTF-8"),
+    ]) func `a file that is no text`(bytes: [UInt8], found: String) throws {
+        let file = FileManager.default.temporaryDirectory.appending(path: "pollhold-\(UUID().uuidString).yaml")
+        defer { try? FileManager.default.removeItem(at: file) }
+        try Data(bytes).write(to: file)
+        let errors = #expect(throws: ConfigurationErrors.self) {
+            try Configuration.load(path: file.path, environment: [:])
+        }
+        #expect(errors?.errors.first?.found == found)
+    }
+
+    @Test func `a file that is not there`() throws {
+        let errors = #expect(throws: ConfigurationErrors.self) {
+            try Configuration.load(path: "/nowhere/pollhold.yaml", environment: [:])
+        }
+        #expect(
+            errors?.description
+                == "/nowhere/pollhold.yaml: can't be opened: No such file or directory; expected a readable file")
+    }
+}
