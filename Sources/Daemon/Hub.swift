@@ -8,18 +8,17 @@
 /// with that order, which must fail.
 import Polling
 import Reactor
-import Synchronization
 
 final class Hub: Sendable {
     let epoch: Epoch
-    private let pool: Mutex<MessagePool>
+    private let pool: Guarded<MessagePool>
     private let doors: [LoopInbox<WorkerNotice>]
 
     /// - Parameter workers: how many there are; a worker's number is below it.
     /// - Throws: `SystemError` when no descriptor is left for the doors.
     init(limits: PoolLimits, epoch: Epoch, workers: Int) throws(SystemError) {
         self.epoch = epoch
-        pool = Mutex(MessagePool(limits: limits))
+        pool = Guarded(MessagePool(limits: limits))
         var doors: [LoopInbox<WorkerNotice>] = []
         for _ in 0..<workers { doors.append(try LoopInbox()) }
         self.doors = doors

@@ -5,7 +5,6 @@
 import ByteText
 import Glibc
 package import Reactor
-import Synchronization
 
 package final class LogWriter: Sendable {
     package enum Destination: Equatable, Sendable {
@@ -26,9 +25,10 @@ package final class LogWriter: Sendable {
     }
 
     package let destination: Destination
-    private let state = Mutex(State())
+    private let state = Guarded(State())
     private let wake: WakeUp
-    private let hasEnded: WakeUp
+    /// Until `end` has joined it.
+    private let thread = Guarded<LoopThread?>(nil)
 
     /// Opens the destination and starts the thread.
     ///
@@ -37,12 +37,9 @@ package final class LogWriter: Sendable {
         self.destination = destination
         wake = try WakeUp()
         let file = try Self.open(destination)
-        hasEnded = try WakeUp()
         // The thread keeps this object until `end` has been called, which every owner does.
-        _ = try LoopThread(name: "log") { [self] in
-            writeUntilEnd(file)
-            hasEnded.ring()
-        }
+        let started = try LoopThread(name: "log") { [self] in writeUntilEnd(file) }
+        thread.withLock { $0 = started }
     }
 
     /// Lines that were dropped since the start because the destination was too slow or failed.
@@ -70,13 +67,10 @@ package final class LogWriter: Sendable {
 
     /// Writes what waits and ends the thread. Nothing may be written behind it; ending again does nothing.
     package func end() {
-        let isFirst = state.withLock { state in
-            defer { state.ends = true }
-            return !state.ends
-        }
-        guard isFirst else { return }
+        state.withLock { $0.ends = true }
         wake.ring()
-        hasEnded.wait()
+        let running = thread.withLock { $0.take() }
+        running?.join()
     }
 
     private func writeUntilEnd(_ first: Int32) {

@@ -7,15 +7,15 @@ import Synchronization
 
 final class ServerDoor: Sendable {
     let inbox: LoopInbox<ServerNotice>
-    private let board: Mutex<[WorkerFigures]>
-    private let reloadCounts = Mutex<(done: UInt64, refused: UInt64)>((0, 0))
+    private let board: Guarded<[WorkerFigures]>
+    private let reloadCounts = Guarded<(done: UInt64, refused: UInt64)>((0, 0))
     private let connections = Atomic<Int>(0)
     private let held = Atomic<Int>(0)
 
     /// - Throws: `SystemError` when no descriptor is left.
     init(workers: Int) throws(SystemError) {
         inbox = try LoopInbox()
-        board = Mutex([WorkerFigures](repeating: WorkerFigures(), count: workers))
+        board = Guarded([WorkerFigures](repeating: WorkerFigures(), count: workers))
     }
 
     /// How many reloads took effect and were refused.

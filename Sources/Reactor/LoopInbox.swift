@@ -1,11 +1,10 @@
 /// The door through which other threads hand something to a loop: a locked list and an eventfd that wakes it.
 import CLibevent
 import Glibc
-import Synchronization
 
 /// The side that any thread may use. Posting costs one lock, and one system call if the box was empty.
 package final class LoopInbox<Item: Sendable>: Sendable {
-    private let items = Mutex<[Item]>([])
+    private let items = Guarded<[Item]>([])
     fileprivate let wake: FileDescriptor
 
     /// - Throws: `SystemError` when no descriptor is left.

@@ -2,7 +2,7 @@
 import CLibevent
 import Glibc
 
-package final class LoopThread {
+package final class LoopThread: Sendable {
     private let thread: pthread_t
 
     private final class Body {

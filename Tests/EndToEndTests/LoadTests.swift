@@ -102,7 +102,8 @@ struct LoadTests {
         } catch {
             for client in load.clients.filter({ $0.ids.count < ledger.ids($0.channels).count }).prefix(5) {
                 let missing = Set(ledger.ids(client.channels)).subtracting(client.ids).sorted().prefix(3)
-                Issue.record("client \(client.number) at \(client.cursor) lacks \(missing), \(client.failures.prefix(3))")
+                let failures = client.failures.prefix(3)
+                Issue.record("client \(client.number) at \(client.cursor) lacks \(missing), \(failures)")
             }
             throw error
         }
@@ -158,7 +159,8 @@ struct LoadTests {
         print(
             "load: \(crowd) polls held; \(perPoll) bytes of user memory per held poll; \(Int(idleShare * 100)) % of a core while idle"
         )
-        #expect(perPoll < 2048)
+        // With a small crowd, as under a sanitizer, fixed costs would be counted as the polls'.
+        if PollholdProcess.scale == 1 { #expect(perPoll < 2048) }
         #expect(idleShare < 0.2)
     }
 
