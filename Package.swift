@@ -74,7 +74,6 @@ let package = Package(
         tests("PollingTests", ["Polling", "ByteText"]),
         tests("ConfigFileTests", ["ConfigFile"], cases: true),
         tests("GatewayTests", ["Gateway", "HTTP1", "Polling", "ConfigFile", "JSONText", "ByteText"]),
-        tests("DaemonTests", ["Daemon", "Gateway", "Polling", "ConfigFile", "Reactor"]),
         tests("SimulationTests", ["Gateway", "HTTP1", "Polling", "ConfigFile", "JSONText", "ByteText"]),
         tests("EndToEndTests", ["pollhold", "Reactor", "HTTP1", "JSONText", "ByteText"]),
         tests("ArchitectureTests", []),

@@ -83,6 +83,20 @@ struct ArchitectureTests {
         }
     }
 
+    @Test func `what the README names is there`() throws {
+        let readme = try String(contentsOf: SourceTree.root.appending(path: "README.md"), encoding: .utf8)
+        let reading = try #require(readme.components(separatedBy: "## Reading the source").dropFirst().first)
+        let files = Set((Self.sources + SourceTree.swiftFiles(below: "Tests")).map(\.path))
+        let words = reading.split(separator: "`").enumerated().filter { $0.offset % 2 == 1 }.map { String($0.element) }
+        #expect(words.count > 20)
+        for word in words {
+            let isThere = files.contains { path in
+                path.hasPrefix(word + "/") || path.hasSuffix("/\(word).swift") || path.hasPrefix("Tests/\(word)/")
+            }
+            #expect(isThere || word == "Tests", "the README names \(word)")
+        }
+    }
+
     @Test func `names say what a thing is`() {
         let banned = ["Manager", "Helper", "Util", "Common", "Impl", "Wrapper"]
         for file in Self.sources {
