@@ -10,6 +10,7 @@
 ///     reports a reset as readable and writable, like any bytes. So such an edge is read until nothing is left.
 ///  3. *Nothing is freed inside its own callback.* `close` ends the events and the descriptor at once; the owner drops
 ///     the object at the end of the turn.
+import CLibevent
 import Glibc
 
 open class ByteStream: EventSource {

@@ -1,4 +1,5 @@
 /// A descriptor that has exactly one owner and is closed when that owner lets go of it.
+import CLibevent
 import Glibc
 
 package struct FileDescriptor: ~Copyable, Sendable {

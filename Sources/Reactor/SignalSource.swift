@@ -1,4 +1,5 @@
 /// Delivers a POSIX signal as an ordinary call on a loop. One loop of a process may have such sources.
+import CLibevent
 import Glibc
 
 public final class SignalSource: EventSource {

@@ -1,4 +1,5 @@
 /// Names to addresses, by the system's resolver. It blocks, so it is for the start and for threads that may wait.
+import CLibevent
 import Glibc
 
 extension SocketAddress {

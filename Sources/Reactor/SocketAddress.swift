@@ -1,4 +1,5 @@
 /// Where a socket listens or connects to: an IPv4 or IPv6 address with a port, or a path.
+import CLibevent
 import Glibc
 
 package enum SocketAddress: Hashable, Sendable {

@@ -1,4 +1,5 @@
 /// A stream socket without a loop: accepted, connected, or with a connect under way that the loop will report.
+import CLibevent
 import Glibc
 
 package struct StreamSocket: ~Copyable {

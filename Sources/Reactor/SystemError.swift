@@ -1,4 +1,5 @@
 /// What the operating system answered when a call failed: the call's name and its errno.
+import CLibevent
 import Glibc
 
 package struct SystemError: Error, Equatable, Sendable, CustomStringConvertible {
