@@ -11,8 +11,12 @@ extension Configuration {
         user = root.text("user")
         group = root.text("group")
         pool = Self.pool(root.section("pool"))
-        routes = Self.routes(root)
         limits = Self.limits(root.section("limits"))
+        routes = Self.routes(
+            root,
+            proxy: Proxy(
+                requestBodyBytes: limits.requestBodyBytes, responseTimeout: upstream.responseTimeout,
+                idleTimeout: upstream.idleTimeout))
         timeouts = Self.timeouts(root.section("timeouts"))
         log = Self.log(root.section("log"))
     }

@@ -2,7 +2,8 @@
 import Yams
 
 extension Configuration {
-    static func routes(_ root: SectionReader) -> [Route] {
+    /// - Parameter proxy: what a route that passes on takes for what it does not say itself.
+    static func routes(_ root: SectionReader, proxy: Proxy) -> [Route] {
         _ = root.row("routes")
         guard let node = root.node("routes") else { return [] }
         guard let sequence = node.sequence else {
@@ -13,7 +14,7 @@ extension Configuration {
         var routes: [Route] = []
         for entry in sequence {
             let section = SectionReader(root.collector, path: "routes[]", node: entry, mark: entry.mark)
-            guard entry.mapping != nil, let route = route(section) else { continue }
+            guard entry.mapping != nil, let route = route(section, proxy) else { continue }
             if let earlier = routes.first(where: { $0.path.covers(route.path) }) {
                 section.collector.note(
                     section.node("path")?.mark, found: "the path \(route.path), which no request reaches",
@@ -24,7 +25,7 @@ extension Configuration {
         return routes
     }
 
-    private static func route(_ section: SectionReader) -> Route? {
+    private static func route(_ section: SectionReader, _ proxy: Proxy) -> Route? {
         section.require("path")
         let path = pathPattern(section)
         let kinds = ["hold", "proxy"].filter(section.has)
@@ -39,8 +40,7 @@ extension Configuration {
         if kinds == ["hold"] {
             kind = .hold(hold(section.section("hold"), path: path))
         } else {
-            _ = section.section("proxy")
-            kind = .proxy
+            kind = .proxy(Self.proxy(section.section("proxy"), proxy))
         }
         return path.map { Route(path: $0, kind: kind) }
     }
@@ -57,6 +57,16 @@ extension Configuration {
                 node.mark, found: "path: \(section.quoted(text))", expected: "expected \(error.expected)")
             return nil
         }
+    }
+
+    private static func proxy(_ section: SectionReader, _ general: Proxy) -> Proxy {
+        let (body, response, idle) = (
+            section.optionalSize("request_body"), section.optionalDuration("response_timeout"),
+            section.optionalDuration("idle_timeout")
+        )
+        return Proxy(
+            requestBodyBytes: section.has("request_body") ? body : general.requestBodyBytes,
+            responseTimeout: response ?? general.responseTimeout, idleTimeout: idle ?? general.idleTimeout)
     }
 
     private static func hold(_ section: SectionReader, path: PathPattern?) -> Hold {

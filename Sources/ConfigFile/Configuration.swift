@@ -53,8 +53,25 @@ package struct Configuration: Equatable, Sendable {
 
         package enum Kind: Equatable, Sendable {
             case hold(Hold)
-            case proxy
+            case proxy(Proxy)
         }
+    }
+
+    /// How requests are passed on to the app.
+    package struct Proxy: Equatable, Sendable {
+        /// nil: no limit.
+        package var requestBodyBytes: Int?
+        /// Until the response's first byte.
+        package var responseTimeout: Duration
+        /// Between two pieces of a response.
+        package var idleTimeout: Duration
+    }
+
+    /// For what no route takes.
+    package var proxy: Proxy {
+        Proxy(
+            requestBodyBytes: limits.requestBodyBytes, responseTimeout: upstream.responseTimeout,
+            idleTimeout: upstream.idleTimeout)
     }
 
     package struct Hold: Equatable, Sendable {

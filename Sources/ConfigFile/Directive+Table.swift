@@ -55,6 +55,15 @@ extension Directive {
             "What is done with which path, tried in order. What no route takes goes to the application."),
         Directive("routes[].path", .pathPattern, "The path; {name} is one part of it, /** at the end any rest."),
         Directive("routes[].proxy", .mapping, "Pass requests on, as if no route had taken them."),
+        Directive(
+            "routes[].proxy.request_body", .size(anySize), word: "none",
+            "A larger request body is answered 413; without it limits.request_body."),
+        Directive(
+            "routes[].proxy.response_timeout", .duration(anyDuration),
+            "For the first byte of the response; without it upstream.response_timeout."),
+        Directive(
+            "routes[].proxy.idle_timeout", .duration(anyDuration),
+            "Between two pieces of the response; without it upstream.idle_timeout."),
         Directive("routes[].hold", .mapping, "Hold polls here and answer them from the pool."),
         Directive("routes[].hold.channels", .templates, "The channels of a poll."),
         Directive(

@@ -91,14 +91,16 @@ struct SectionReader {
 
     // MARK: Values
 
-    func duration(_ key: String) -> Duration {
+    func duration(_ key: String) -> Duration { optionalDuration(key) ?? .zero }
+
+    func optionalDuration(_ key: String) -> Duration? {
         read(key) { row, text in
             guard case .duration(let range) = row.kind, let value = DurationText(text)?.duration, range.contains(value)
             else {
                 return nil
             }
             return value
-        } ?? .zero
+        }
     }
 
     func size(_ key: String) -> Int { optionalSize(key) ?? 0 }

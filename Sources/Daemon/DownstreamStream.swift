@@ -35,12 +35,12 @@ final class DownstreamStream: ServerStream {
                 perform(worker.switchboard.received(request, on: number, now: worker.now))
             }
         case .answer(let plain): answer(plain)
-        case .proxy:
-            if case .length(let length) = worker.requestHead.framing, exceedsLimit(length) {
+        case .proxy(let route):
+            if case .length(let length) = worker.requestHead.framing, length > route.contentBytesLimit ?? .max {
                 // Refused before it is read, so the rest of it ends the connection.
                 return refuse(.contentTooLong(limit: length))
             }
-            let proxied = ProxiedExchange(downstream: self)
+            let proxied = ProxiedExchange(downstream: self, route: route)
             exchange = .proxied(proxied)
             worker.figures.proxied += 1
             proxied.begin()
@@ -50,15 +50,11 @@ final class DownstreamStream: ServerStream {
     override func contentReceived(_ bytes: Span<UInt8>) {
         guard case .proxied(let proxied) = exchange else { return }
         contentBytes += UInt64(bytes.count)
-        if exceedsLimit(contentBytes) {
+        if contentBytes > proxied.route.contentBytesLimit ?? .max {
             proxied.downstreamGone()
             return refuse(.contentTooLong(limit: contentBytes))
         }
         proxied.requestContent(bytes)
-    }
-
-    private func exceedsLimit(_ length: UInt64) -> Bool {
-        worker.service.requestBodyLimit.map { length > $0 } ?? false
     }
 
     override func requestReceived() {

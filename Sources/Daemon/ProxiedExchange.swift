@@ -14,6 +14,7 @@ final class ProxiedExchange {
     static let waitingBytesLimit = 65536
 
     private unowned let worker: Worker
+    let route: ProxyRoute
     weak var downstream: DownstreamStream?
     weak var upstream: UpstreamStream?
     private var machine: ProxyExchange
@@ -29,8 +30,9 @@ final class ProxiedExchange {
     var asksForUpgrade: Bool { machine.asksForUpgrade }
     var isTunnel: Bool { machine.progress == .tunnel }
 
-    init(downstream: DownstreamStream) {
+    init(downstream: DownstreamStream, route: ProxyRoute) {
         worker = downstream.worker
+        self.route = route
         self.downstream = downstream
         machine = ProxyExchange(worker.requestHead)
         method = worker.requestHead.method
@@ -92,7 +94,7 @@ final class ProxiedExchange {
     func upstreamDrained() {
         guard let upstream else { return }
         if isTunnel || !machine.asksForUpgrade { downstream?.resumeReading() }
-        if isTunnel { upstream.setClock(.tunnel) } else { upstream.setClock(.response) }
+        if isTunnel { upstream.setClock(.tunnel) } else { upstream.setClock(.response, lasting: route.responseTimeout) }
     }
 
     // MARK: The response
@@ -156,7 +158,7 @@ final class ProxiedExchange {
         downstream?.setClock(isTunnel ? .tunnel : nil)
         guard let upstream, upstream.isPaused else { return }
         upstream.resumeReading()
-        upstream.setClock(isTunnel ? .tunnel : .gap)
+        if isTunnel { upstream.setClock(.tunnel) } else { upstream.setClock(.gap, lasting: route.idleTimeout) }
     }
 
     // MARK: Failures

@@ -15,8 +15,6 @@ struct Service: Sendable {
     let idleUpstreamLimit: Int
     let headLimits: HeadLimits
     let responseLimits: HeadLimits
-    /// nil: none.
-    let requestBodyLimit: UInt64?
     let publishBodyLimit: Int
     let publishLineLimit: Int
     let connectionsLimit: Int
@@ -43,7 +41,6 @@ struct Service: Sendable {
             lineBytesLimit: limits.requestLineBytes, fieldBytesLimit: limits.fieldBytes,
             headBytesLimit: limits.headBytes,
             fieldCountLimit: limits.headerLines)
-        requestBodyLimit = limits.requestBodyBytes.map(UInt64.init)
         responseLimits = HeadLimits.responses
         publishBodyLimit = configuration.control?.bodyBytesLimit ?? 0
         publishLineLimit = configuration.control?.lineBytesLimit ?? 0

@@ -21,7 +21,7 @@ final class UpstreamStream: WorkerStream {
     func begin(_ exchange: ProxiedExchange, method: Method) {
         self.exchange = exchange
         reader.awaitResponse(to: method, upgrade: exchange.asksForUpgrade)
-        setClock(isConnected ? .response : .connect)
+        if isConnected { setClock(.response, lasting: exchange.route.responseTimeout) } else { setClock(.connect) }
     }
 
     /// Takes the connection from its exchange, complete or not.
@@ -34,7 +34,7 @@ final class UpstreamStream: WorkerStream {
 
     override func connected() {
         isConnected = true
-        if exchange != nil { setClock(.response) }
+        if let exchange { setClock(.response, lasting: exchange.route.responseTimeout) }
     }
 
     override func received(_ bytes: Span<UInt8>) -> Int {
@@ -71,10 +71,10 @@ final class UpstreamStream: WorkerStream {
         case .interimHead: exchange.responseHead()
         case .switchingProtocols: exchange.responseHead()
         case .head:
-            setClock(.gap)
+            setClock(.gap, lasting: exchange.route.idleTimeout)
             exchange.responseHead()
         case .content(let range):
-            setClock(.gap)
+            setClock(.gap, lasting: exchange.route.idleTimeout)
             exchange.responseContent(bytes.extracting(range))
         case .end: exchange.responseEnded(excess: hasExcess)
         }

@@ -30,7 +30,6 @@ extension Worker {
     private func reconfigure(_ service: Service) {
         let upstreamMoved = service.upstreamAddress != self.service.upstreamAddress
         self.service = service
-        clocks.setDurations(service.clockDurations)
         accessLog = service.makeAccessLog()
         if upstreamMoved { for stream in upstream.takeAll() { stream.end() } }
         // A poll goes on if a route with the same channels stands in the place of its own and still allows them.

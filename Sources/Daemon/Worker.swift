@@ -39,7 +39,7 @@ final class Worker {
     var streams: [WorkerStream?] = []
     private var freeNumbers: [Int] = []
     private var closed: [WorkerStream] = []
-    var clocks: DeadlineTable
+    var clocks = DeadlineTable()
     private var timer: LoopTimer?
     var listeners: [Listener] = []
     var controlListener: Listener?
@@ -76,7 +76,6 @@ final class Worker {
         self.server = server
         self.log = log
         switchboard = Switchboard(epoch: hub.epoch, date: DateField(seconds: Int64(WallTime.now.seconds)))
-        clocks = DeadlineTable(durations: service.clockDurations)
         accessLog = service.makeAccessLog()
         timer = LoopTimer(loop: loop) {}
         inbox = LoopInboxSource(loop: loop, inbox: hub.door(of: number)) { [unowned self] notices in
@@ -164,9 +163,12 @@ final class Worker {
         closed.append(stream)
     }
 
-    func setClock(_ clock: Clock?, of number: Int) {
+    /// - Parameter duration: in nanoseconds; nil: the configuration's for this clock.
+    func setClock(_ clock: Clock?, lasting duration: Int64? = nil, of number: Int) {
         if let clock {
-            clocks.set(number, DeadlineTable.Kind(index: clock.rawValue), now: loop.now)
+            clocks.set(
+                number, DeadlineTable.Kind(index: clock.rawValue),
+                lasting: duration ?? service.clockDurations[clock.rawValue], now: loop.now)
         } else {
             clocks.clear(number)
         }

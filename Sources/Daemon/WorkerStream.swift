@@ -33,7 +33,10 @@ class WorkerStream: ByteStream {
     /// The stream has been closed; its exchange, if any, is to be let go of.
     func ended() {}
 
-    final func setClock(_ clock: Clock?) { worker.setClock(clock, of: number) }
+    /// - Parameter duration: in nanoseconds; nil: the configuration's for this clock.
+    final func setClock(_ clock: Clock?, lasting duration: Int64? = nil) {
+        worker.setClock(clock, lasting: duration, of: number)
+    }
 
     /// Starts the write clock if output waits.
     final func watchOutput() {

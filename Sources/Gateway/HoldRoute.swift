@@ -101,7 +101,7 @@ package final class HoldRoute: Sendable {
 package enum Decision {
     case poll(PollRequest)
     case answer(PlainAnswer)
-    case proxy
+    case proxy(ProxyRoute)
 }
 
 /// A poll as it was read from its request.

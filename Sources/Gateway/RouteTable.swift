@@ -7,7 +7,7 @@ package import Polling
 package struct RouteTable: Sendable {
     private enum Target: Sendable {
         case hold(HoldRoute)
-        case proxy
+        case proxy(ProxyRoute)
     }
 
     private struct Route: Sendable {
@@ -16,15 +16,18 @@ package struct RouteTable: Sendable {
     }
 
     private let routes: [Route]
+    /// For what no route takes.
+    private let rest: ProxyRoute
     private let epoch: Epoch
 
     package init(_ configuration: Configuration, epoch: Epoch) {
         self.epoch = epoch
+        rest = ProxyRoute(configuration.proxy)
         routes = configuration.routes.map { route in
             switch route.kind {
             case .hold(let hold):
                 Route(pattern: route.path, target: .hold(HoldRoute(hold, path: route.path.description)))
-            case .proxy: Route(pattern: route.path, target: .proxy)
+            case .proxy(let proxy): Route(pattern: route.path, target: .proxy(ProxyRoute(proxy)))
             }
         }
     }
@@ -35,10 +38,10 @@ package struct RouteTable: Sendable {
             guard let captures = route.pattern.match(head[head.pathRange]) else { continue }
             switch route.target {
             case .hold(let hold): return hold.decide(head, captures: captures, client: client, epoch: epoch)
-            case .proxy: return .proxy
+            case .proxy(let proxy): return .proxy(proxy)
             }
         }
-        return .proxy
+        return .proxy(rest)
     }
 
     /// What becomes of a poll on the control socket.

@@ -1,11 +1,11 @@
-/// Deadlines of numbered things, several kinds of clock, each kind lasting equally long for all.
+/// Deadlines of numbered things, of several kinds of clock.
 ///
-/// Since all deadlines of one kind last equally long, the one set last is due last: each kind is a queue, and setting,
-/// moving and clearing a deadline are O(1) with no C timer and no heap. A number has at most one deadline at a time: a
-/// thing is in one phase. The table is as long as the highest number used and keeps nothing of numbers that were
-/// cleared.
+/// Deadlines that last equally long are due in the order in which they were set. So there is a queue for each pair of
+/// a kind and a duration, and setting, moving and clearing a deadline need no C timer and no heap. A number has at most
+/// one deadline at a time: a thing is in one phase. The table is as long as the highest number used and keeps nothing of
+/// numbers that were cleared.
 package struct DeadlineTable {
-    /// A kind of clock: an index into the durations given at the start.
+    /// A kind of clock; the owner gives it its number.
     package struct Kind: Equatable, Sendable {
         package let index: Int
         package init(index: Int) { self.index = index }
@@ -15,11 +15,12 @@ package struct DeadlineTable {
         var deadline: Int64 = 0
         var previous: Int32 = none
         var next: Int32 = none
-        /// Index of the kind, or -1 while there is no deadline.
-        var kind: Int8 = -1
+        /// Index of the queue, or -1 while there is no deadline.
+        var queue: Int16 = -1
     }
 
     private struct Queue {
+        var kind: Kind
         var duration: Int64
         var first: Int32 = none
         var last: Int32 = none
@@ -28,45 +29,55 @@ package struct DeadlineTable {
     private static let none: Int32 = -1
 
     private var entries: [Entry] = []
-    private var queues: [Queue]
+    /// As many as pairs of kind and duration were in use at one time: a handful.
+    private var queues: [Queue] = []
 
-    /// - Parameter durations: nanoseconds per kind.
-    package init(durations: [Int64]) {
-        precondition(durations.count <= Int(Int8.max), "a kind is kept in one byte")
-        queues = durations.map { Queue(duration: $0) }
-    }
+    package init() {}
 
-    /// Lets `number` be due `kind`'s duration behind `now`, instead of when it was due before. O(1).
-    package mutating func set(_ number: Int, _ kind: Kind, now: Int64) {
+    /// Lets `number` be due `duration` nanoseconds behind `now`, instead of when it was due before. O(queues).
+    package mutating func set(_ number: Int, _ kind: Kind, lasting duration: Int64, now: Int64) {
         clear(number)
         while entries.count <= number { entries.append(Entry()) }
-        let last = queues[kind.index].last
-        // A duration that was shortened by a reload must not break the queue's order.
-        let previousDeadline = last == Self.none ? Int64.min : entries[Int(last)].deadline
-        entries[number].deadline = max(now + queues[kind.index].duration, previousDeadline)
-        entries[number].kind = Int8(kind.index)
-        entries[number].previous = last
-        entries[number].next = Self.none
+        let queue = queueIndex(kind, duration)
+        let last = queues[queue].last
+        entries[number] = Entry(deadline: now + duration, previous: last, next: Self.none, queue: Int16(queue))
         if last == Self.none {
-            queues[kind.index].first = Int32(number)
+            queues[queue].first = Int32(number)
         } else {
             entries[Int(last)].next = Int32(number)
         }
-        queues[kind.index].last = Int32(number)
+        queues[queue].last = Int32(number)
+    }
+
+    /// The queue of this pair, or an empty one that becomes it.
+    private mutating func queueIndex(_ kind: Kind, _ duration: Int64) -> Int {
+        var empty: Int?
+        for index in queues.indices {
+            if queues[index].kind == kind, queues[index].duration == duration { return index }
+            if queues[index].first == Self.none { empty = index }
+        }
+        let fresh = Queue(kind: kind, duration: duration)
+        guard let empty else {
+            precondition(queues.count < Int(Int16.max), "durations come from a configuration, which is bounded")
+            queues.append(fresh)
+            return queues.count - 1
+        }
+        queues[empty] = fresh
+        return empty
     }
 
     /// `number` is never due. O(1).
     package mutating func clear(_ number: Int) {
-        guard number < entries.count, entries[number].kind >= 0 else { return }
+        guard number < entries.count, entries[number].queue >= 0 else { return }
         let entry = entries[number]
-        let kind = Int(entry.kind)
+        let queue = Int(entry.queue)
         if entry.previous == Self.none {
-            queues[kind].first = entry.next
+            queues[queue].first = entry.next
         } else {
             entries[Int(entry.previous)].next = entry.next
         }
         if entry.next == Self.none {
-            queues[kind].last = entry.previous
+            queues[queue].last = entry.previous
         } else {
             entries[Int(entry.next)].previous = entry.previous
         }
@@ -75,29 +86,28 @@ package struct DeadlineTable {
 
     /// The kind of clock that runs for `number`, if one does.
     package func kind(of number: Int) -> Kind? {
-        guard number < entries.count, entries[number].kind >= 0 else { return nil }
-        return Kind(index: Int(entries[number].kind))
+        guard number < entries.count, entries[number].queue >= 0 else { return nil }
+        return queues[Int(entries[number].queue)].kind
     }
 
-    /// The earliest moment at which something is due. O(kinds).
-    package var next: Int64? {
-        queues.compactMap { $0.first == Self.none ? nil : entries[Int($0.first)].deadline }.min()
-    }
+    /// The earliest moment at which something is due. O(queues).
+    package var next: Int64? { earliestQueue.map { entries[Int($0.first)].deadline } }
 
-    /// Takes out one number that is due at `now`, with the kind of clock that ran out. O(kinds).
-    package mutating func popDue(now: Int64) -> (number: Int, kind: Kind)? {
-        for index in queues.indices {
-            let first = queues[index].first
-            guard first != Self.none, entries[Int(first)].deadline <= now else { continue }
-            clear(Int(first))
-            return (Int(first), Kind(index: index))
+    private var earliestQueue: Queue? {
+        var earliest: Queue?
+        for queue in queues where queue.first != Self.none {
+            guard let other = earliest, entries[Int(other.first)].deadline <= entries[Int(queue.first)].deadline else {
+                earliest = queue
+                continue
+            }
         }
-        return nil
+        return earliest
     }
 
-    /// Changes how long deadlines last that are set from now on.
-    package mutating func setDurations(_ durations: [Int64]) {
-        precondition(durations.count == queues.count, "kinds don't change")
-        for index in queues.indices { queues[index].duration = durations[index] }
+    /// Takes out the number that is due first, if it is due at `now`, with the kind of clock that ran out. O(queues).
+    package mutating func popDue(now: Int64) -> (number: Int, kind: Kind)? {
+        guard let queue = earliestQueue, entries[Int(queue.first)].deadline <= now else { return nil }
+        clear(Int(queue.first))
+        return (Int(queue.first), queue.kind)
     }
 }

@@ -42,6 +42,8 @@ struct LoadingTests {
                   cors: { origins: ["https://a.example"], credentials: true, max_age: 32s }
                   channels_limit: 33
                   after_parameter: since
+              - path: /upload
+                proxy: { request_body: none, response_timeout: 34s, idle_timeout: 35s }
               - path: /**
                 proxy:
             """)
@@ -87,9 +89,14 @@ struct LoadingTests {
             crossOrigin: .init(origins: ["https://a.example"], credentials: true, maxAge: .seconds(32)),
             channelsLimit: 33, afterParameter: "since")
         #expect(
+            configuration.proxy == .init(requestBodyBytes: 20, responseTimeout: .seconds(2), idleTimeout: .seconds(3)))
+        #expect(
             configuration.routes == [
                 .init(path: try PathPattern("/poll/{room}"), kind: .hold(expected)),
-                .init(path: try PathPattern("/**"), kind: .proxy),
+                .init(
+                    path: try PathPattern("/upload"),
+                    kind: .proxy(.init(responseTimeout: .seconds(34), idleTimeout: .seconds(35)))),
+                .init(path: try PathPattern("/**"), kind: .proxy(configuration.proxy)),
             ])
     }
 

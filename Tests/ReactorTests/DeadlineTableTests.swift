@@ -6,10 +6,10 @@ struct DeadlineTableTests {
     let long = DeadlineTable.Kind(index: 1)
 
     @Test func `what was set first is due first, over all kinds`() {
-        var table = DeadlineTable(durations: [10, 100])
-        table.set(0, long, now: 0)
-        table.set(1, short, now: 0)
-        table.set(2, short, now: 5)
+        var table = DeadlineTable()
+        table.set(0, long, lasting: 100, now: 0)
+        table.set(1, short, lasting: 10, now: 0)
+        table.set(2, short, lasting: 10, now: 5)
         #expect(table.next == 10)
         let early = table.popDue(now: 9)
         #expect(early == nil)
@@ -20,9 +20,9 @@ struct DeadlineTableTests {
     }
 
     @Test func `setting again moves a deadline and clearing forgets it`() {
-        var table = DeadlineTable(durations: [10, 100])
-        table.set(7, short, now: 0)
-        table.set(7, long, now: 1)
+        var table = DeadlineTable()
+        table.set(7, short, lasting: 10, now: 0)
+        table.set(7, long, lasting: 100, now: 1)
         #expect(table.next == 101)
         #expect(table.kind(of: 7) == long)
         table.clear(7)
@@ -36,15 +36,17 @@ struct DeadlineTableTests {
         var generator = SystemRandomNumberGenerator()
         let seed = UInt64.random(in: 0..<1 << 32, using: &generator)
         var random = Seeded(state: seed)
-        var table = DeadlineTable(durations: [10, 100])
+        var table = DeadlineTable()
         var plain: [Int: Int64] = [:]
         for now in Int64(0)..<3000 {
             let number = Int.random(in: 0..<40, using: &random)
             switch Int.random(in: 0..<4, using: &random) {
             case 0, 1:
                 let kind = Bool.random(using: &random) ? short : long
-                table.set(number, kind, now: now)
-                plain[number] = now + (kind == short ? 10 : 100)
+                // As after a reload, or on routes of their own: one kind lasts differently long.
+                let duration = Int64([10, 30, 100].randomElement(using: &random) ?? 10)
+                table.set(number, kind, lasting: duration, now: now)
+                plain[number] = now + duration
             case 2:
                 table.clear(number)
                 plain[number] = nil
