@@ -13,7 +13,8 @@ package struct AuthorityText: Hashable, Sendable {
         guard text.count > 0 else { return nil }
         var end = 0
         if text[0] == 0x5B {
-            guard let close = text.firstIndex(of: 0x5D), Self.isIPv6(text.extracting(1..<close)) else { return nil }
+            guard let close = text.firstIndex(of: 0x5D), text.extracting(1..<close).ipv6Address != nil
+            else { return nil }
             end = close + 1
         } else {
             guard let nameEnd = Self.endOfName(text), nameEnd > 0 else { return nil }
@@ -50,51 +51,5 @@ package struct AuthorityText: Hashable, Sendable {
             }
         }
         return index
-    }
-
-    /// Eight groups of one to four hexadecimal digits, the last two possibly as an IPv4 address, one run of groups
-    /// possibly left out as `::`.
-    private static func isIPv6(_ text: Span<UInt8>) -> Bool {
-        var groups = 0
-        var hasGap = false
-        var index = 0
-        if text.count >= 2, text[0] == .colon {
-            guard text[1] == .colon else { return false }
-            hasGap = true
-            index = 2
-        }
-        while index < text.count {
-            let start = index
-            while index < text.count, text[index].hexadecimalValue != nil { index += 1 }
-            if index < text.count, text[index] == 0x2E {
-                guard isIPv4(text.extracting(start..<text.count)) else { return false }
-                groups += 2
-                break
-            }
-            guard index > start, index - start <= 4 else { return false }
-            groups += 1
-            guard index < text.count else { break }
-            guard text[index] == .colon, index + 1 < text.count else { return false }
-            index += 1
-            if text[index] == .colon {
-                guard !hasGap else { return false }
-                hasGap = true
-                index += 1
-            }
-        }
-        return hasGap ? groups < 8 : groups == 8
-    }
-
-    private static func isIPv4(_ text: Span<UInt8>) -> Bool {
-        var parts = 0
-        var start = 0
-        while start <= text.count {
-            let end = text.firstIndex(of: 0x2E, from: start) ?? text.count
-            let part = text.extracting(start..<end)
-            guard part.count <= 3, let number = part.decimalValue, number <= 255 else { return false }
-            parts += 1
-            start = end + 1
-        }
-        return parts == 4
     }
 }
