@@ -67,9 +67,12 @@ let package = Package(
             ],
             swiftSettings: productSettings),
 
+        // What the tests of several rooms share.
+        .target(name: "LiterateCases", path: "Tests/LiterateCases", swiftSettings: testSettings),
+
         tests("ByteTextTests", ["ByteText"]),
         tests("ReactorTests", ["Reactor"]),
-        tests("HTTP1Tests", ["HTTP1", "ByteText"], cases: true),
+        tests("HTTP1Tests", ["HTTP1", "ByteText", "LiterateCases"], cases: true),
         tests("JSONTextTests", ["JSONText", "ByteText"]),
         tests("PollingTests", ["Polling", "ByteText"]),
         tests("ConfigFileTests", ["ConfigFile"], cases: true),
