@@ -169,7 +169,6 @@ final class ProxiedExchange {
     private func fail(_ failure: ProxyFailure) {
         let reused = upstream?.isReused ?? false
         upstream = nil
-        flushToDownstream()
         switch machine.upstreamFailed(failure, reused: reused) {
         case .retry:
             worker.figures.retried += 1

@@ -57,6 +57,8 @@ final class UpstreamStream: WorkerStream {
                 if case .needsMore = event { break }
                 take(event, bytes, exchange, hasExcess: position < bytes.count)
             } catch {
+                // What came before the fault is passed on; nothing else may stand in the scratch.
+                exchange.flushToDownstream()
                 end()
                 exchange.upstreamFailed(.malformedResponse)
             }

@@ -48,6 +48,7 @@ package struct ProxyExchange {
     private var contentHasLeft = false
     private var hasBeenRetried = false
     private var downstreamFraming = BodyFraming.none
+    private var responseIsChunked = false
 
     package init(_ head: borrowing RequestHead) {
         method = head.method
@@ -103,6 +104,7 @@ package struct ProxyExchange {
         progress = .streaming
         upstreamKeepsAlive = head.keepsAlive
         downstreamFraming = framing(for: head)
+        responseIsChunked = head.framing == .chunked
         if downstreamFraming == .untilClose { clientKeepsAlive = false }
         ResponseForwarding.write(
             head, framing: downstreamFraming, clientIsHTTP10: clientIsHTTP10, keepsAlive: clientKeepsAlive,
@@ -133,9 +135,12 @@ package struct ProxyExchange {
     }
 
     /// The response is complete.
+    ///
+    /// - Parameter trailers: what its reader found; they count only behind chunked content.
     package mutating func responseEnded(trailers: borrowing FieldLines, into writer: inout HTTPWriter) {
         progress = .ended
-        if downstreamFraming == .chunked { writer.lastChunk(trailers: trailers) }
+        guard downstreamFraming == .chunked else { return }
+        if responseIsChunked { writer.lastChunk(trailers: trailers) } else { writer.lastChunk() }
     }
 
     /// The client's connection may carry its next request.

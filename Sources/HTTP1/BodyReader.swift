@@ -56,13 +56,17 @@ package struct BodyReader: Hashable, Sendable {
     ///
     /// - Parameters:
     ///   - position: offset of the first byte that was not consumed; moved behind what this call consumes.
-    ///   - trailers: filled at the end of chunked content that has trailer fields, else left alone.
+    ///   - trailers: at the end filled with this content's trailer fields, or emptied if it has none. It is a scratch
+    ///     that other connections' readers use too.
     package mutating func next(
         _ bytes: Span<UInt8>, _ position: inout Int, trailers: inout FieldLines, limits: borrowing HeadLimits
     ) throws(HTTPError) -> Event {
+        var hasTrailers = false
         while true {
             switch state {
-            case .end: return .end
+            case .end:
+                if !hasTrailers, !trailers.isEmpty { trailers.removeAll() }
+                return .end
             case .length, .chunk: return content(bytes, &position)
             case .untilClose:
                 guard position < bytes.count else { return .needsMore }
@@ -70,6 +74,7 @@ package struct BodyReader: Hashable, Sendable {
                 return .content(position..<bytes.count)
             case .trailers:
                 guard try readTrailers(bytes, &position, &trailers, limits) else { return .needsMore }
+                hasTrailers = true
             default:
                 guard position < bytes.count else { return .needsMore }
                 try read(bytes[position], limits)
@@ -100,6 +105,8 @@ package struct BodyReader: Hashable, Sendable {
             for line in trailers.lines where !line.name.isTrailer || !trailers.lookalike(of: line).isTrailer {
                 throw .forbiddenTrailer
             }
+        } else if !trailers.isEmpty {
+            trailers.removeAll()
         }
         position += length
         state = .end

@@ -35,38 +35,66 @@ final class TestApp: @unchecked Sendable {
             return buffer
         }
 
+        /// The next line without its end.
+        func readLine() -> String {
+            var line: [UInt8] = []
+            while true {
+                let byte = read(count: 1)
+                if byte.isEmpty || byte == [10] { break }
+                line += byte
+            }
+            return String(decoding: line.last == 13 ? line.dropLast() : line, as: UTF8.self)
+        }
+
         /// A body by its framing, decoded.
-        func readBody(of head: String) -> [UInt8] {
+        ///
+        /// - Parameter keepsTrailers: the trailer section is left where it is, to be read by `readHead`; the last chunk
+        ///   must have one.
+        func readBody(of head: String, keepsTrailers: Bool = false) -> [UInt8] {
             let lower = head.lowercased()
             if let place = lower.firstRange(of: "\r\ncontent-length: ") {
                 return read(count: Int(lower[place.upperBound...].prefix { $0.isNumber }) ?? 0)
             }
             guard lower.contains("\r\ntransfer-encoding: chunked") else { return [] }
             var body: [UInt8] = []
-            while true {
-                var line = ""
-                while !line.hasSuffix("\r\n") {
-                    let byte = read(count: 1)
-                    if byte.isEmpty { return body }
-                    line += String(decoding: byte, as: UTF8.self)
-                }
-                let size = Int(line.trimmingCharacters(in: .whitespacesAndNewlines), radix: 16) ?? 0
+            while let size = Int(readLine(), radix: 16), size > 0 {
                 body += read(count: size)
                 _ = read(count: 2)
-                if size == 0 { return body }
             }
+            if !keepsTrailers { while !readLine().isEmpty {} }
+            return body
         }
 
-        func send(_ text: String) { send(Array(text.utf8)) }
+        @discardableResult
+        func send(_ text: String) -> Bool { send(Array(text.utf8)) }
 
-        func send(_ bytes: [UInt8]) {
+        /// - Returns: false if the peer takes no more.
+        @discardableResult
+        func send(_ bytes: [UInt8]) -> Bool {
             var start = 0
             while start < bytes.count {
                 let count = bytes.withUnsafeBytes { write(descriptor, $0.baseAddress! + start, $0.count - start) }
-                if count <= 0 { return }
+                if count <= 0 { return false }
                 start += count
             }
+            return true
         }
+
+        /// Some bytes that came; empty at the end or when the peer has broken the connection.
+        func receive() -> [UInt8] {
+            if buffer.isEmpty { _ = fill() }
+            defer { buffer = [] }
+            return buffer
+        }
+
+        /// Lets the close behind the handler be a break (RST) instead of an end.
+        func breakOff() {
+            var linger = linger(l_onoff: 1, l_linger: 0)
+            setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout<Glibc.linger>.size))
+        }
+
+        /// Ends our side (FIN); what the peer sends can still be read.
+        func finishSending() { shutdown(descriptor, Int32(SHUT_WR)) }
 
         func end() { shutdown(descriptor, Int32(SHUT_RDWR)) }
 
@@ -84,11 +112,15 @@ final class TestApp: @unchecked Sendable {
     private let lock = NSLock()
     private var heads: [String] = []
     private var connections = 0
+    private var hasEnded = false
 
-    /// - Parameter handler: called on a thread of its own for each connection; the connection is closed behind it.
-    init(handler: @escaping @Sendable (Connection, TestApp) -> Void) throws {
+    /// - Parameters:
+    ///   - receiveBytes: the size of the system's receive buffers, for an app that reads little at a time.
+    ///   - handler: called on a thread of its own for each connection; the connection is closed behind it.
+    init(receiveBytes: Int32? = nil, handler: @escaping @Sendable (Connection, TestApp) -> Void) throws {
         signal(SIGPIPE, SIG_IGN)
         listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        if var receiveBytes { setsockopt(listener, SOL_SOCKET, SO_RCVBUF, &receiveBytes, 4) }
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_addr.s_addr = in_addr_t(0x7F00_0001).bigEndian
@@ -103,9 +135,15 @@ final class TestApp: @unchecked Sendable {
         port = UInt16(bigEndian: address.sin_port)
         let number = listener
         Thread.detachNewThread { [weak self] in
+            // Closed here, where it is used, and once: its number may be another test's afterwards.
+            defer { close(number) }
             while true {
                 let descriptor = accept(number, nil, nil)
-                guard descriptor >= 0, let app = self else { return }
+                guard descriptor >= 0 else { return }
+                guard let app = self else {
+                    close(descriptor)
+                    return
+                }
                 app.lock.withLock { app.connections += 1 }
                 Thread.detachNewThread {
                     handler(Connection(descriptor), app)
@@ -130,8 +168,11 @@ final class TestApp: @unchecked Sendable {
 
     /// Stops listening; connections that are open go on.
     func end() {
-        shutdown(listener, Int32(SHUT_RDWR))
-        close(listener)
+        let ends = lock.withLock {
+            defer { hasEnded = true }
+            return !hasEnded
+        }
+        if ends { shutdown(listener, Int32(SHUT_RDWR)) }
     }
 
     func note(_ head: String) { lock.withLock { heads.append(head) } }

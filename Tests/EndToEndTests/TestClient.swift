@@ -9,8 +9,10 @@ final class TestClient {
     /// Seconds after which a product that doesn't answer fails the test.
     static let patience = 20
 
-    init(port: UInt16) throws {
+    /// - Parameter receiveBytes: the size of the system's receive buffer, for a client that reads little at a time.
+    init(port: UInt16, receiveBytes: Int32? = nil) throws {
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        if var receiveBytes { setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &receiveBytes, 4) }
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_port = port.bigEndian
@@ -56,7 +58,24 @@ final class TestClient {
         isOpen = false
     }
 
+    /// Breaks the connection (RST) instead of ending it.
+    func reset() {
+        var linger = linger(l_onoff: 1, l_linger: 0)
+        setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout<Glibc.linger>.size))
+        closeNow()
+    }
+
+    /// Says that no more will be sent (FIN) and can still read.
+    func finishSending() { shutdown(descriptor, Int32(SHUT_WR)) }
+
     func send(_ text: String) throws { try send(Array(text.utf8)) }
+
+    /// Sends what the system takes at once.
+    ///
+    /// - Returns: how many bytes that was.
+    func sendSome(_ bytes: [UInt8]) -> Int {
+        max(0, bytes.withUnsafeBytes { Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_DONTWAIT)) })
+    }
 
     func send(_ bytes: [UInt8]) throws {
         var start = 0
@@ -112,6 +131,12 @@ final class TestClient {
             }
         }
     }
+
+    /// The next `count` bytes as text.
+    func readText(count: Int) throws -> String { String(decoding: try read(count: count), as: UTF8.self) }
+
+    /// The next response's head alone.
+    func responseHead() throws -> TestResponse { try response(to: "HEAD") }
 
     /// The next response, interim ones too.
     func response(to method: String = "GET") throws -> TestResponse {
