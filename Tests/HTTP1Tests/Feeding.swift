@@ -7,14 +7,42 @@ struct Feeding {
     /// Where each piece ends; the last is the input's end.
     let ends: [Int]
 
+    /// What a scratch holds behind another connection's message, trailers and all.
+    private static let foreignRequest: RequestHead = {
+        let bytes = Array(
+            "PUT /foreign HTTP/1.1\r\nHost: foreign\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX-Foreign: 1\r\n\r\n"
+                .utf8)
+        var head = RequestHead()
+        var reader = RequestReader()
+        var position = 0
+        while position < bytes.count {
+            _ = try? reader.next(bytes.span, &position, head: &head, limits: .requests)
+        }
+        precondition(head.trailers.count == 1)
+        return head
+    }()
+
+    private static let foreignResponse: ResponseHead = {
+        let bytes = Array("HTTP/1.1 299 Foreign\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX-Foreign: 1\r\n\r\n".utf8)
+        var head = ResponseHead()
+        var reader = ResponseReader()
+        reader.awaitResponse(to: .get)
+        var position = 0
+        while position < bytes.count {
+            _ = try? reader.next(bytes.span, &position, head: &head, limits: .responses)
+        }
+        precondition(head.trailers.count == 1)
+        return head
+    }()
+
     func requests() -> Trace {
         var trace = Trace()
         var reader = RequestReader()
         var start = 0
         do throws(HTTPError) {
             for end in ends {
-                // Another connection may have used the scratch meanwhile.
-                var head = RequestHead()
+                // Another connection has used the scratch meanwhile.
+                var head = Self.foreignRequest
                 reading: while true {
                     let bytes = input.span.extracting(start..<end)
                     var position = 0
@@ -46,7 +74,7 @@ struct Feeding {
         var start = 0
         do throws(ResponseError) {
             for end in ends {
-                var head = ResponseHead()
+                var head = Self.foreignResponse
                 reading: while true {
                     let bytes = input.span.extracting(start..<end)
                     var position = 0
