@@ -55,16 +55,16 @@ package enum RequestForwarding {
     }
 
     /// Names that only we may say: our own control fields, and spellings that an app folds onto a field that we set
-    /// or that frames the message, since CGI writes `-` and `_` alike.
+    /// or that frames the message, since CGI writes `-` and `_` alike, and some servers any other byte.
     private static func isOurs(_ line: FieldLine, _ fields: borrowing FieldLines) -> Bool {
         if hasControlPrefix(fields.name(of: line)) { return true }
-        return line.hasUnderscore && fields.lookalike(of: line) != .other
+        return line.hasOddByte && fields.lookalike(of: line) != .other
     }
 
-    /// `Pollhold-…` in any case, with either separator.
+    /// `Pollhold-…` in any case, with anything that may be folded onto the hyphen.
     static func hasControlPrefix(_ name: Span<UInt8>) -> Bool {
         guard name.count >= 9, name.extracting(0..<8).equalsIgnoringCase("pollhold") else { return false }
-        return name[8] == 0x2D || name[8] == 0x5F
+        return !name[8].isASCIILetter && !name[8].isDecimalDigit
     }
 
     /// The target in origin form: the effective host stands in Host (RFC 9112 §3.2.2).

@@ -3,8 +3,9 @@ package import ByteText
 
 package struct FieldLine: Hashable, Sendable {
     package let name: FieldName
-    /// The name holds `_`, which many applications read as `-`; see `FieldLines.lookalike(of:)`.
-    package let hasUnderscore: Bool
+    /// The name holds a byte other than letters, digits and hyphens, which an application may read as a hyphen; see
+    /// `FieldLines.lookalike(of:)`.
+    package let hasOddByte: Bool
     /// A Connection field of the same head names this field, so it is not passed on. Never true of a name that
     /// anything is decided on: such a nomination is an attack (RFC 9110 §7.6.1).
     package internal(set) var isNominated = false

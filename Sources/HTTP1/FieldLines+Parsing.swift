@@ -18,11 +18,11 @@ extension FieldLines {
     @inline(__always)
     private mutating func parseLine(_ section: Span<UInt8>, _ start: Int) throws(HTTPError) -> Int {
         var index = start
-        var hasUnderscore = false
+        var hasOddByte = false
         while true {
             index = section.firstAfterLetters(from: index)
             guard index < section.count, ByteSet.token.contains(section[index]) else { break }
-            if section[index] == 0x5F { hasUnderscore = true }
+            if !section[index].isDecimalDigit { hasOddByte = true }
             index += 1
         }
         let name = start..<index
@@ -40,7 +40,7 @@ extension FieldLines {
         while valueEnd > valueStart, section[valueEnd - 1].isBlank { valueEnd -= 1 }
         append(
             FieldLine(
-                name: FieldName(section, name), hasUnderscore: hasUnderscore, nameRange: ByteRange(name),
+                name: FieldName(section, name), hasOddByte: hasOddByte, nameRange: ByteRange(name),
                 valueRange: ByteRange(valueStart..<valueEnd)))
         return index + 2
     }

@@ -74,12 +74,14 @@ package struct FieldLines: Sendable {
     @_lifetime(borrow self)
     package func value(of line: FieldLine) -> Span<UInt8> { bytes.span.extracting(line.valueRange.indices) }
 
-    /// The known name that an application takes this line for if it reads `_` as `-` (CGI, PHP, WSGI); `.other` if
-    /// none.
+    /// The known name that an application takes this line for if its gateway writes whatever is neither letter nor
+    /// digit as `_` (CGI, PHP and WSGI do so with the hyphen, some servers with every such byte); `.other` if none.
     package func lookalike(of line: FieldLine) -> FieldName {
-        guard line.hasUnderscore else { return .other }
+        guard line.hasOddByte else { return .other }
         var name = self[line.nameRange].array
-        for index in name.indices where name[index] == 0x5F { name[index] = 0x2D }
+        for index in name.indices where !name[index].isASCIILetter && !name[index].isDecimalDigit {
+            name[index] = 0x2D
+        }
         return FieldName(name.span, 0..<name.count)
     }
 
