@@ -2,8 +2,8 @@
 ///
 /// Deadlines that last equally long are due in the order in which they were set. So there is a queue for each pair of
 /// a kind and a duration, and setting, moving and clearing a deadline need no C timer and no heap. A number has at most
-/// one deadline at a time: a thing is in one phase. The table is as long as the highest number used and keeps nothing of
-/// numbers that were cleared.
+/// one deadline at a time: a thing is in one phase. The table is as long as the highest number used and keeps nothing
+/// of numbers that were cleared.
 package struct DeadlineTable {
     /// A kind of clock; the owner gives it its number.
     package struct Kind: Equatable, Sendable {
