@@ -83,7 +83,7 @@ package struct ProxyExchange {
     /// The request is complete.
     package mutating func requestEnded(trailers: borrowing FieldLines, into writer: inout HTTPWriter) {
         requestHasEnded = true
-        if requestFraming == .chunked { writer.lastChunk(trailers: trailers) }
+        if requestFraming == .chunked { RequestForwarding.writeLastChunk(trailers, into: &writer) }
     }
 
     // MARK: The response
@@ -140,7 +140,8 @@ package struct ProxyExchange {
     package mutating func responseEnded(trailers: borrowing FieldLines, into writer: inout HTTPWriter) {
         progress = .ended
         guard downstreamFraming == .chunked else { return }
-        if responseIsChunked { writer.lastChunk(trailers: trailers) } else { writer.lastChunk() }
+        guard responseIsChunked else { return writer.lastChunk() }
+        RequestForwarding.writeLastChunk(trailers, into: &writer)
     }
 
     /// The client's connection may carry its next request.

@@ -11,9 +11,6 @@ package enum RequestForwarding {
         package init(address: [UInt8]) { self.address = address }
     }
 
-    /// The name by which we stand in Via.
-    private static let pseudonym: StaticString = "pollhold"
-
     /// - Parameters:
     ///   - host: what the app is told as Host instead of what the client sent.
     package static func write(
@@ -30,10 +27,14 @@ package enum RequestForwarding {
         writer.field("X-Forwarded-For", client.address.span)
         writer.field("X-Forwarded-Proto", "http")
         writer.field("X-Forwarded-Host", head[head.hostRange])
-        writeVia(head, into: &writer)
+        writeHops(head, into: &writer)
         if upgrading, let range = head.upgradeRange {
             writer.field("Connection", "upgrade")
             writer.field("Upgrade", head[range])
+        } else if acceptsTrailers(head) {
+            // What the client can take the app may send: trailers go through. Nothing else of TE does.
+            writer.field("Connection", "TE")
+            writer.field("TE", "trailers")
         }
         writer.endOfHead()
     }
@@ -42,9 +43,10 @@ package enum RequestForwarding {
     private static func passes(_ head: borrowing RequestHead, _ line: FieldLine) -> Bool {
         switch line.name {
         case .host, .contentLength, .transferEncoding, .connection, .keepAlive, .proxyConnection, .upgrade, .te,
-            .trailer,
-            .http2Settings, .proxyAuthenticate, .proxyAuthorization, .via:
+            .trailer, .http2Settings, .proxyAuthenticate, .proxyAuthorization, .via:
             return false
+        case .maxForwards:
+            return !limitsHops(head)
         case .xForwardedFor, .xForwardedProto, .xForwardedHost, .xForwardedPort, .forwarded:
             return false
         case .other:
@@ -90,15 +92,23 @@ package enum RequestForwarding {
         }
     }
 
-    /// One Via line: what came, and us behind it.
-    private static func writeVia(_ head: borrowing RequestHead, into writer: inout HTTPWriter) {
-        writer.beginField("Via")
-        for line in head.fields.lines where line.name == .via {
-            writer.bytes.append(head.fields.value(of: line))
-            writer.bytes.append(", ")
+    /// Whether the client says that it can take trailers. A client of HTTP/1.0 gets no chunks to put them behind.
+    private static func acceptsTrailers(_ head: borrowing RequestHead) -> Bool {
+        guard head.fields.has(.te), head.version == .http11 else { return false }
+        for line in head.fields.lines where line.name == .te {
+            if ListField.contains(head.fields.value(of: line), "trailers") { return true }
         }
-        writer.bytes.append(head.version == .http10 ? "1.0 " : "1.1 ")
-        writer.bytes.append(pseudonym)
-        writer.endField()
+        return false
+    }
+
+    /// Writes the last chunk and the trailer fields of a message, request or response: behind the content, as they came
+    /// and never among the fields of its head. What frames or routes has been refused by their reader; our own control
+    /// fields are nobody else's to send.
+    static func writeLastChunk(_ trailers: borrowing FieldLines, into writer: inout HTTPWriter) {
+        writer.beginTrailers()
+        for line in trailers.lines where !hasControlPrefix(trailers.name(of: line)) {
+            writer.field(line, of: trailers)
+        }
+        writer.endOfHead()
     }
 }

@@ -38,10 +38,15 @@ package struct RouteTable: Sendable {
             guard let captures = route.pattern.match(head[head.pathRange]) else { continue }
             switch route.target {
             case .hold(let hold): return hold.decide(head, captures: captures, client: client, epoch: epoch)
-            case .proxy(let proxy): return .proxy(proxy)
+            case .proxy(let proxy): return pass(head, to: proxy)
             }
         }
-        return .proxy(rest)
+        return pass(head, to: rest)
+    }
+
+    private func pass(_ head: borrowing RequestHead, to route: ProxyRoute) -> Decision {
+        if let answer = RequestForwarding.endOfHops(head) { return .answer(answer) }
+        return .proxy(route)
     }
 
     /// What becomes of a poll on the control socket.

@@ -22,10 +22,6 @@ extension HTTPWriter {
     /// The last chunk of content that is whole, without trailers.
     package mutating func lastChunk() { bytes.append("0\r\n\r\n") }
 
-    /// The last chunk and the trailer fields that a reader has found.
-    package mutating func lastChunk(trailers: borrowing FieldLines) {
-        bytes.append("0\r\n")
-        for index in 0..<trailers.count { field(trailers.lines[index], of: trailers) }
-        bytes.append("\r\n")
-    }
+    /// The last chunk of content that may have trailer fields; they follow, and `endOfHead` behind them.
+    package mutating func beginTrailers() { bytes.append("0\r\n") }
 }

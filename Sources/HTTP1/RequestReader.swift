@@ -47,8 +47,8 @@ package struct RequestReader: Hashable, Sendable {
     /// - Parameters:
     ///   - bytes: what was not consumed yet, and more.
     ///   - position: offset of the first byte that was not consumed; moved behind what this call consumes.
-    ///   - head: a scratch. It is filled at `.head`; at `.end` its trailers are, or made empty. Between calls it may serve
-    ///     others.
+    ///   - head: a scratch. It is filled at `.head`; at `.end` its trailers are, or made empty. Between calls it may
+    ///     serve others.
     package mutating func next(
         _ bytes: Span<UInt8>, _ position: inout Int, head: inout RequestHead, limits: borrowing HeadLimits
     ) throws(HTTPError) -> RequestEvent {

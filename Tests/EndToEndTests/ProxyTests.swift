@@ -40,6 +40,8 @@ struct ProxyTests {
             X-Forwarded-Proto: http
             X-Forwarded-Host: shop.example:8080
             Via: 1.0 front, 1.1 pollhold
+            Connection: TE
+            TE: trailers
 
 
             """

@@ -27,12 +27,12 @@ struct ForwardingTests {
             "GET /a?b=c HTTP/1.1\nHost: a\nACCEPT: */*\nCookie: x=1\nAuthorization: Basic eA==\nCookie: y=2\n\(ours)"
         ),
         (  // What belongs to the connection does not, nor what the Connection field names (RFC 9110 §7.6.1).
-            "GET / HTTP/1.1\nHost: a\nConnection: close, x-hop\nX-Hop: 1\nKeep-Alive: 5\nTE: trailers\nProxy-Connection: x\nTrailer: b\nProxy-Authorization: z\nHTTP2-Settings: q\nX-Stay: 1",
+            "GET / HTTP/1.1\nHost: a\nConnection: close, x-hop\nX-Hop: 1\nKeep-Alive: 5\nTE: gzip\nProxy-Connection: x\nTrailer: b\nProxy-Authorization: z\nHTTP2-Settings: q\nX-Stay: 1",
             "GET / HTTP/1.1\nHost: a\nX-Stay: 1\n\(ours)"
         ),
         (  // Nobody outside speaks for us, in any spelling that an app may fold together.
-            "GET / HTTP/1.1\nHost: a\nX-Forwarded-For: 10.0.0.1\nx_forwarded_for: 10.0.0.1\nForwarded: for=10.0.0.1\nX-Forwarded-Port: 1\nPollhold-Publish: x\npollhold_gap: y\nPollhold: z\nX-Forwarded-Foreign: ok",
-            "GET / HTTP/1.1\nHost: a\nPollhold: z\nX-Forwarded-Foreign: ok\n\(ours)"
+            "GET / HTTP/1.1\nHost: a\nX-Forwarded-For: 10.0.0.1\nx_forwarded_for: 10.0.0.1\nX.Forwarded.Host: b\nTransfer_Encoding: chunked\ncontent~length: 9\nHo_st: ok\nForwarded: for=10.0.0.1\nX-Forwarded-Port: 1\nPollhold-Publish: x\npollhold_gap: y\nPollhold: z\nX-Forwarded-Foreign: ok",
+            "GET / HTTP/1.1\nHost: a\nHo_st: ok\nPollhold: z\nX-Forwarded-Foreign: ok\n\(ours)"
         ),
         (  // One framing field, written anew.
             "POST / HTTP/1.1\nHost: a\ncontent-length: 5", "POST / HTTP/1.1\nHost: a\nContent-Length: 5\n\(ours)"
@@ -58,6 +58,21 @@ struct ForwardingTests {
             "GET / HTTP/1.1\nHost: a\nConnection: Upgrade, HTTP2-Settings\nUpgrade: h2c\nHTTP2-Settings: x",
             "GET / HTTP/1.1\nHost: a\n\(ours)"
         ),
+        (  // Trailers go through, so a client's word that it can take them does too, and nothing else of TE.
+            "GET / HTTP/1.1\nHost: a\nTE: gzip;q=1, Trailers\nConnection: TE, close",
+            "GET / HTTP/1.1\nHost: a\n\(ours)\nConnection: TE\nTE: trailers"
+        ),
+        ("GET / HTTP/1.0\nHost: a\nTE: trailers", "GET / HTTP/1.1\nHost: a\n\(ours.replacing("1.1 p", with: "1.0 p"))"),
+        (  // Where Max-Forwards means something, one less goes on (RFC 9110 §7.6.2).
+            "OPTIONS * HTTP/1.1\nHost: a\nMax-Forwards: 010",
+            "OPTIONS * HTTP/1.1\nHost: a\n\(ours.replacing("Via", with: "Max-Forwards: 9\nVia"))"
+        ),
+        (
+            "TRACE / HTTP/1.1\nHost: a\nMax-Forwards: 1",
+            "TRACE / HTTP/1.1\nHost: a\n\(ours.replacing("Via", with: "Max-Forwards: 0\nVia"))"
+        ),
+        ("GET / HTTP/1.1\nHost: a\nMax-Forwards: 0", "GET / HTTP/1.1\nHost: a\nMax-Forwards: 0\n\(ours)"),
+        ("TRACE / HTTP/1.1\nHost: a\nMax-Forwards: -1", "TRACE / HTTP/1.1\nHost: a\nMax-Forwards: -1\n\(ours)"),
         (  // An Upgrade that Connection does not name belongs to nobody.
             "GET / HTTP/1.1\nHost: a\nUpgrade: websocket", "GET / HTTP/1.1\nHost: a\n\(ours)"
         ),
@@ -176,6 +191,53 @@ struct ForwardingTests {
                 }
                 #expect(exchange.keepsUpstream == isKept, "\(request) \(response)")
             }
+        }
+    }
+
+    /// Reads chunked content of nothing with these trailers.
+    private func trailers(_ text: String) throws -> FieldLines {
+        var reader = BodyReader(.chunked)
+        var trailers = FieldLines()
+        var position = 0
+        let bytes = Array(("0\n" + text + "\n").replacing("\n", with: "\r\n").utf8)
+        let event = try reader.next(bytes.span, &position, trailers: &trailers, limits: HeadLimits())
+        guard event == .end else { throw TestFailure("no end: \(event)") }
+        return trailers
+    }
+
+    @Test(arguments: [
+        ("X-Sum: 1\ngrpc-status:0\n", "0\nX-Sum: 1\ngrpc-status: 0"), ("", "0"),
+        ("Pollhold-Publish: x\nX-Sum: 1\nPOLLHOLD_gap: 1\n", "0\nX-Sum: 1"),
+    ]) func `trailers pass as trailers, but for our own names`(given: String, expected: String) throws {
+        let trailers = try trailers(given)
+        try withRequest("POST / HTTP/1.1\nHost: a\nTransfer-Encoding: chunked") { head in
+            var exchange = ProxyExchange(head)
+            var writer = HTTPWriter()
+            exchange.requestEnded(trailers: trailers, into: &writer)
+            #expect(text(writer) == expected)
+            try withResponse("HTTP/1.1 200 OK\nTransfer-Encoding: chunked") { response in
+                var head = HTTPWriter()
+                _ = exchange.response(response, into: &head)
+            }
+            writer.reset()
+            exchange.responseEnded(trailers: trailers, into: &writer)
+            #expect(text(writer) == expected)
+        }
+    }
+
+    @Test func `what has no trailers gets none, whatever is left of another message`() throws {
+        let trailers = try trailers("X-Foreign: 1\n")
+        try withRequest("POST / HTTP/1.1\nHost: a\nContent-Length: 1") { head in
+            var exchange = ProxyExchange(head)
+            var writer = HTTPWriter()
+            exchange.requestEnded(trailers: trailers, into: &writer)
+            #expect(text(writer) == "")
+            try withResponse("HTTP/1.1 200 OK") { response in
+                var head = HTTPWriter()
+                _ = exchange.response(response, into: &head)
+            }
+            exchange.responseEnded(trailers: trailers, into: &writer)
+            #expect(text(writer) == "0")
         }
     }
 }
