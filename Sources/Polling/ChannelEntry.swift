@@ -7,15 +7,13 @@ struct ChannelEntry {
     var slots: Deque<Int32> = []
     /// The highest number up to which messages of this channel are gone.
     var lostThrough: UInt64
-    /// The newest number given on this channel, to a message or a deletion; 0 for none in this entry's life.
-    var lastNumber: UInt64 = 0
-    /// Holds on it, of all workers.
-    var waiting = 0
-    /// Those of them that a publish has counted and woken already.
-    var claimed = 0
-    /// The number of that publish: a hold whose position is below it is claimed.
-    var claimedBy: UInt64 = 0
-    var workers = WorkerSet()
+    /// The newest number given on this channel, to a message, a signal or a deletion, as far as it is known: what is
+    /// not known any more is at most this.
+    var lastNumber: UInt64
+    /// Polls held on it until there is a message.
+    var holds = Waiters()
+    /// Polls of rechecks, which want to know that something happened and not what.
+    var watches = Waiters()
     /// Bytes of its messages, by `Message.footprint`.
     var bytes = 0
     /// Since when it has neither messages nor holds and only remembers a loss; nil while it is in use.
@@ -24,16 +22,17 @@ struct ChannelEntry {
     var idlePrevious: Int32 = -1
     var idleNext: Int32 = -1
 
-    init(name: ChannelName, lostThrough: UInt64) {
+    init(name: ChannelName, lostThrough: UInt64, lastNumber: UInt64) {
         self.name = name
         self.lostThrough = lostThrough
+        self.lastNumber = lastNumber
     }
 
-    var isInUse: Bool { !slots.isEmpty || waiting > 0 }
+    var isInUse: Bool { !slots.isEmpty || holds.count > 0 || watches.count > 0 }
 
     /// What an entry costs beyond its messages, as a sum.
     static let fixedBytes =
-        160  // this struct, at the table's worst growth
+        200  // this struct, at the table's worst growth
         + 64  // the name's place in the dictionary, likewise
         + 32 + 32  // headers of the name's and the queue's arrays
 }

@@ -35,3 +35,18 @@ package struct Withdrawals: Sendable {
     package init() {}
     package var isEmpty: Bool { ended.isEmpty && emptied.isEmpty }
 }
+
+/// What a poll of a recheck is told when it begins to watch its channels.
+package struct Watch {
+    /// Nothing has happened on them since.
+    package let isQuiet: Bool
+    /// The pool's newest number: what comes later is noticed.
+    package let number: UInt64
+    package let channels: [ChannelID]
+
+    package init(isQuiet: Bool, number: UInt64, channels: [ChannelID]) {
+        self.isQuiet = isQuiet
+        self.number = number
+        self.channels = channels
+    }
+}

@@ -9,7 +9,7 @@ extension MessagePool {
             return index
         }
         // What this channel lost before is not known any more, so it may be anything up to here.
-        let entry = ChannelEntry(name: name, lostThrough: forgottenThrough)
+        let entry = ChannelEntry(name: name, lostThrough: forgottenThrough, lastNumber: forgottenChange)
         let index: Int32
         if let free = freeEntries.popLast() {
             index = free
@@ -30,11 +30,12 @@ extension MessagePool {
         return body(&entry)
     }
 
-    /// Decides what becomes of an entry that may be no longer in use: one that remembers a loss of its own stays for a
-    /// while, so that channels that lost nothing are not told a gap on its account.
+    /// Decides what becomes of an entry that may be no longer in use: one that remembers a loss or a change of its own
+    /// stays for a while, so that channels that lost nothing are not told a gap on its account, and polls of others
+    /// need not ask.
     mutating func settle(_ index: Int32) {
         guard let entry = entries[Int(index)], !entry.isInUse, entry.idleSince == nil else { return }
-        if entry.lostThrough <= forgottenThrough { return drop(index) }
+        if entry.lostThrough <= forgottenThrough, entry.lastNumber <= forgottenChange { return drop(index) }
         let (now, previous) = (newestMoment, lastIdle)
         modify(index) { entry in
             entry.idleSince = now
@@ -73,6 +74,7 @@ extension MessagePool {
         guard let entry = entries[Int(index)] else { return }
         precondition(!entry.isInUse, "an entry with messages or holds stays")
         forgottenThrough = max(forgottenThrough, entry.lostThrough)
+        forgottenChange = max(forgottenChange, entry.lastNumber)
         names[entry.name] = nil
         entries[Int(index)] = nil
         if names.isEmpty {

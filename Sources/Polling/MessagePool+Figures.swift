@@ -16,7 +16,7 @@ extension MessagePool {
         guard let index = names[name], let entry = entries[Int(index)], entry.isInUse else { return nil }
         return ChannelFigures(
             depth: entry.slots.count, lastID: entry.slots.last.map { slab[$0].id }, bytes: entry.bytes,
-            waiting: entry.waiting)
+            waiting: entry.holds.count + entry.watches.count)
     }
 
     /// Names behind ids, for whoever holds on them.
@@ -44,6 +44,7 @@ package struct ChannelFigures: Equatable, Sendable {
 /// What happened to the pool since its beginning.
 package struct PoolCounters: Equatable, Sendable {
     package var published: UInt64 = 0
+    package var signalled: UInt64 = 0
     package var evictedByCount: UInt64 = 0
     package var evictedByAge: UInt64 = 0
     package var evictedByMemory: UInt64 = 0

@@ -10,9 +10,12 @@ extension MessagePool {
         for (index, entry) in entries.enumerated() {
             guard let entry else { continue }
             precondition(names[entry.name] == Int32(index), "an entry is found under its name")
-            precondition(entry.claimed >= 0 && entry.claimed <= entry.waiting, "claimed holds wait")
+            for waiters in [entry.holds, entry.watches] {
+                precondition(waiters.claimed >= 0 && waiters.claimed <= waiters.count, "claimed holds wait")
+                precondition(
+                    waiters.count > 0 || waiters.workers.isEmpty || entry.isInUse, "workers are named for holds")
+            }
             precondition((entry.idleSince != nil) == !entry.isInUse, "an entry that is not in use is idle")
-            precondition(entry.waiting > 0 || entry.workers.isEmpty || entry.isInUse, "workers are named for holds")
             var previous = entry.lostThrough
             var bytes = 0
             for slot in entry.slots {
@@ -26,7 +29,7 @@ extension MessagePool {
             precondition(entry.slots.count <= limits.messagesPerChannel, "the limit by count holds")
             if !entry.slots.isEmpty { bytesSum += bytes + ChannelEntry.fixedBytes + entry.name.bytes.count }
             messagesCount += entry.slots.count
-            waitingSum += entry.waiting
+            waitingSum += entry.holds.count + entry.watches.count
             if entry.idleSince != nil { idle += 1 }
         }
         precondition(bytesSum == bytes, "the pool's bytes are the sum of its parts")
@@ -42,6 +45,8 @@ extension MessagePool {
             previous = slab[slot].id
             slot = slab.next(after: slot)
         }
-        precondition(previous <= lastNumber && forgottenThrough <= lastNumber, "no number is ahead of the newest")
+        precondition(
+            previous <= lastNumber && forgottenThrough <= lastNumber && forgottenChange <= lastNumber,
+            "no number is ahead of the newest")
     }
 }

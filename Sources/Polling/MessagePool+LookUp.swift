@@ -37,17 +37,52 @@ extension MessagePool {
         return .nothing(number: lastNumber, channels: channels)
     }
 
+    /// Whether something may have happened on these channels since a number was given, and a watch on them from now
+    /// on: one step, so that nothing can fall between (law 3).
+    ///
+    /// - Parameters:
+    ///   - channels: each once.
+    ///   - since: nil: that is not known, so something may have happened.
+    package mutating func watch(_ channels: [ChannelName], since: UInt64?, for worker: WorkerNumber) -> Watch {
+        var isQuiet = since != nil
+        for name in channels {
+            let newest = names[name].flatMap { entries[Int($0)]?.lastNumber } ?? forgottenChange
+            if let since, newest > since { isQuiet = false }
+        }
+        let watched = channels.map { name in
+            let index = entry(named: name)
+            modify(index) { $0.watches.add(of: worker) }
+            return ChannelID(index: index)
+        }
+        waitingCount += watched.count
+        return Watch(isQuiet: isQuiet, number: lastNumber, channels: watched)
+    }
+
+    /// A second watch on the channels of one that is still there, which makes that one fit to be ended.
+    package mutating func watch(again channels: [ChannelID], for worker: WorkerNumber) -> Watch {
+        for channel in channels { modify(channel.index) { $0.watches.add(of: worker) } }
+        waitingCount += channels.count
+        return Watch(isQuiet: false, number: lastNumber, channels: channels)
+    }
+
     /// Holds of a worker have ended.
     package mutating func withdraw(_ withdrawals: Withdrawals, by worker: WorkerNumber) {
+        withdraw(withdrawals, by: worker, \.holds)
+    }
+
+    /// Watches of a worker have ended.
+    package mutating func withdraw(watches withdrawals: Withdrawals, by worker: WorkerNumber) {
+        withdraw(withdrawals, by: worker, \.watches)
+    }
+
+    private mutating func withdraw(
+        _ withdrawals: Withdrawals, by worker: WorkerNumber, _ waiters: WritableKeyPath<ChannelEntry, Waiters>
+    ) {
         for (channel, after) in withdrawals.ended {
-            modify(channel.index) { entry in
-                precondition(entry.waiting > 0, "a hold ends once")
-                entry.waiting -= 1
-                if after < entry.claimedBy { entry.claimed -= 1 }
-            }
+            modify(channel.index) { $0[keyPath: waiters].remove(from: after) }
             waitingCount -= 1
         }
-        for channel in withdrawals.emptied { modify(channel.index) { $0.workers.remove(worker) } }
+        for channel in withdrawals.emptied { modify(channel.index) { $0[keyPath: waiters].remove(allOf: worker) } }
         // A channel may stand here several times; after its first turn its entry, or the whole table, may be gone.
         for (channel, _) in withdrawals.ended where entries.indices.contains(Int(channel.index)) {
             settle(channel.index)
@@ -68,10 +103,7 @@ extension MessagePool {
 
     private mutating func register(_ worker: WorkerNumber, on name: ChannelName) -> ChannelID {
         let index = entry(named: name)
-        modify(index) { entry in
-            entry.waiting += 1
-            entry.workers.insert(worker)
-        }
+        modify(index) { $0.holds.add(of: worker) }
         waitingCount += 1
         return ChannelID(index: index)
     }

@@ -25,6 +25,8 @@ package struct MessagePool {
     var names: [ChannelName: Int32] = [:]
     /// Losses of channels that are no longer in the table.
     var forgottenThrough: UInt64 = 0
+    /// Numbers on channels that are no longer in the table.
+    var forgottenChange: UInt64 = 0
     /// Idle entries, the one that has been idle longest first.
     var firstIdle: Int32 = -1
     var lastIdle: Int32 = -1
@@ -89,16 +91,38 @@ package struct MessagePool {
         return PublishReceipt(id: message.id, waiting: claimHolds(on: index, by: message.id, &calls))
     }
 
-    /// Counts the holds on a channel that no earlier publish has counted, and asks for them to be woken.
-    private mutating func claimHolds(on index: Int32, by number: UInt64, _ calls: inout [WakeUpCall]) -> Int {
-        modify(index) { entry in
-            let released = entry.waiting - entry.claimed
-            guard released > 0 else { return 0 }
-            entry.claimed = entry.waiting
-            entry.claimedBy = number
-            calls.append(WakeUpCall(channel: ChannelID(index: index), workers: entry.workers))
-            return released
+    /// Tells the polls of rechecks that something happened on a channel, and nobody what: nothing is kept but the
+    /// number that it takes. Holds are not woken, for there is nothing that they could be told.
+    package mutating func signal(_ name: ChannelName, now: Moment) -> (receipt: PublishReceipt, calls: [WakeUpCall]) {
+        newestMoment = max(newestMoment, now)
+        lastNumber += 1
+        let number = lastNumber
+        let index = entry(named: name)
+        var calls: [WakeUpCall] = []
+        let waiting = modify(index) { entry in
+            entry.lastNumber = number
+            return entry.watches.claim(by: number)
         }
+        counters.signalled += 1
+        if waiting > 0 { calls.append(call(index, holds: false, watches: true)) }
+        settle(index)
+        return (PublishReceipt(id: number, waiting: waiting), calls)
+    }
+
+    /// Counts the polls on a channel that no earlier publish has counted, and asks for them to be woken.
+    private mutating func claimHolds(on index: Int32, by number: UInt64, _ calls: inout [WakeUpCall]) -> Int {
+        let (holds, watches) = modify(index) { entry in
+            (entry.holds.claim(by: number), entry.watches.claim(by: number))
+        }
+        if holds + watches > 0 { calls.append(call(index, holds: holds > 0, watches: watches > 0)) }
+        return holds + watches
+    }
+
+    private func call(_ index: Int32, holds: Bool, watches: Bool) -> WakeUpCall {
+        guard let entry = entries[Int(index)] else { preconditionFailure("a channel that is woken is in the table") }
+        return WakeUpCall(
+            channel: ChannelID(index: index), workers: holds ? entry.holds.workers : WorkerSet(),
+            watchers: watches ? entry.watches.workers : WorkerSet())
     }
 
     /// Forgets a channel's messages; every position on it so far becomes a gap.

@@ -20,10 +20,13 @@ package struct WorkerSet: Hashable, Sendable {
     mutating func remove(_ worker: WorkerNumber) { bits &= ~(1 << UInt64(worker.index)) }
 }
 
-/// A channel on which these workers hold polls that a publish or a deletion has to wake.
+/// A channel on which these workers hold polls that a publish, a signal or a deletion has to wake.
 package struct WakeUpCall: Hashable, Sendable {
     package let channel: ChannelID
+    /// With holds, which are to be told what is new.
     package let workers: WorkerSet
+    /// With watches, which are to be told that something is.
+    package let watchers: WorkerSet
 }
 
 /// A channel's place in the pool's table. It is stable as long as the channel has messages or holds.
