@@ -11,6 +11,7 @@ extension Configuration {
         user = root.text("user")
         group = root.text("group")
         pool = Self.pool(root.section("pool"))
+        publish = Self.publishRules(root)
         limits = Self.limits(root.section("limits"))
         routes = Self.routes(
             root,

@@ -32,7 +32,8 @@ extension Configuration {
         _ = section.row("proxy")
         guard kinds.count == 1 else {
             section.collector.note(
-                section.mark, found: kinds.isEmpty ? "a route that does nothing" : "a route with hold and proxy",
+                section.mark,
+                found: kinds.isEmpty ? "a route that does nothing" : "a route with \(kinds.joined(separator: " and "))",
                 expected: "expected one of hold and proxy")
             return nil
         }
@@ -71,7 +72,10 @@ extension Configuration {
 
     private static func hold(_ section: SectionReader, path: PathPattern?) -> Hold {
         section.require("channels")
-        let channels = templates(section, path: path)
+        let channels = templates(
+            section, "channels",
+            TemplateRules(
+                sources: TemplateRules.requestSources, paths: path.map { [$0] } ?? [], place: "a hold's channels"))
         let allow = section.has("allow") ? patterns(section) : nil
         _ = section.row("allow")
         if allow == nil, channels.contains(where: \.isClientControlled) {
@@ -98,29 +102,6 @@ extension Configuration {
         case now
     }
 
-    private static func templates(_ section: SectionReader, path: PathPattern?) -> [TemplateText] {
-        section.scalars("channels").compactMap { text, mark in
-            do throws(TemplateText.Flaw) {
-                let template = try TemplateText(text)
-                for reference in template.references where reference.source == .path {
-                    if let path, !path.captureNames.contains(reference.name) {
-                        section.collector.note(
-                            mark, found: "{path.\(reference.name)}", expected: "expected a capture of the path \(path)")
-                    }
-                }
-                if template.parts.isEmpty {
-                    section.collector.note(mark, found: "channels: an empty name", expected: "expected a template")
-                }
-                return template
-            } catch {
-                section.collector.note(
-                    mark, found: "channels: \(error.found)", expected: "expected \(error.expected)",
-                    columnOffset: error.offset)
-                return nil
-            }
-        }
-    }
-
     private static func patterns(_ section: SectionReader) -> [ChannelPattern] {
         section.scalars("allow").compactMap { text, mark in
             if let pattern = ChannelPattern(text) { return pattern }
@@ -132,7 +113,7 @@ extension Configuration {
         }
     }
 
-    private static func empty(_ section: SectionReader) -> Empty {
+    static func empty(_ section: SectionReader) -> Empty {
         Empty(
             status: section.optionalInteger("status"), headers: headers(section), body: section.anyText("body"))
     }

@@ -11,6 +11,7 @@ package struct Configuration: Equatable, Sendable {
     package var pool: Pool
     /// In the order in which they are tried.
     package var routes: [Route]
+    package var publish: [PublishRule]
     package var limits: Limits
     package var timeouts: Timeouts
     package var log: Log

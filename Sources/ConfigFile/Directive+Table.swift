@@ -95,6 +95,16 @@ extension Directive {
         Directive(
             "routes[].hold.after_parameter", .text, default: "after", "The query parameter that carries the cursor."),
 
+        Directive("publish", .list, "What of the ordinary traffic is a publish."),
+        Directive(
+            "publish[].when", .requests, "Which requests; without it all that change something."),
+        Directive(
+            "publish[].status", .statuses, default: "200-399", "Which answers of the application they must have."),
+        Directive("publish[].channels", .templates, "The channels."),
+        Directive("publish[].data", .data, default: "none", "What is published; none: a signal."),
+        Directive("publish[].from", .addresses, "Clients that may send what is answered here."),
+        Directive("publish[].answer", .integer(200...299), "Answer with this status instead of passing it on."),
+
         Directive("limits", .mapping, "Bounds of requests and connections."),
         Directive(
             "limits.request_line", .size(8000...(1 << 20)), default: "16KiB", "A longer request line is answered 414."),

@@ -30,6 +30,23 @@ package struct Directive: Sendable {
         case origins
         /// Header fields by name.
         case fields
+        /// `METHOD /path`, or a list of these.
+        case requests
+        /// Status codes, classes or ranges.
+        case statuses
+        /// Addresses, with or without a length.
+        case addresses
+        /// `none`, `request`, `response` or a template.
+        case data
+        /// One template.
+        case template
+        case methods
+        /// What makes questions the same.
+        case shareKeys
+        /// Names of query parameters.
+        case names
+        /// A JSON pointer.
+        case pointer
     }
 
     /// From the root, e.g. `routes[].hold.timeout`.
@@ -77,6 +94,16 @@ package struct Directive: Sendable {
             case .patterns: "a list of channel patterns such as [news, \"room.*\"]"
             case .origins: "a list of origins such as [\"https://app.example.com\"], or [\"*\"]"
             case .fields: "header fields by name"
+            case .requests:
+                "a method and a path, such as POST /chat/send, or \"PUT,DELETE /rooms/{room}\", or a list of them"
+            case .statuses: "a status such as 200, 2xx or 200-299, or a list of them"
+            case .addresses: "addresses such as 127.0.0.1, 10.0.0.0/8 or unix, one or a list"
+            case .data: "none, request, response or a template with a reference in it"
+            case .template: "a template such as \"{cookie.session}\""
+            case .methods: "a list of GET, HEAD and POST"
+            case .shareKeys: "a list of path, query, cookie.NAME and header.NAME"
+            case .names: "names of query parameters, one or a list"
+            case .pointer: "a JSON pointer such as /messages"
             }
         return word.map { "\(base), or \($0)" } ?? base
     }

@@ -12,6 +12,14 @@ package struct PathPattern: Hashable, Sendable, CustomStringConvertible {
     let parts: [Part]
     package let description: String
 
+    /// Every path.
+    static let everything = PathPattern(parts: [.rest], description: "/**")
+
+    private init(parts: [Part], description: String) {
+        self.parts = parts
+        self.description = description
+    }
+
     /// Places of captures in a path.
     package struct Captures: Equatable, Sendable {
         fileprivate var ranges: [(name: String, range: Range<Int>)] = []

@@ -10,15 +10,37 @@ package struct TemplateText: Hashable, Sendable, CustomStringConvertible {
         case query
         case cookie
         case header
+        /// A field of a form in the request's body.
+        case form
+        /// A place in the JSON of the request's body.
+        case json
+        case responseHeader = "response.header"
+        case responseJSON = "response.json"
+        /// A field of the answer by which the application let the client in.
+        case authorizationHeader = "auth.header"
         case clientAddress = "client.address"
+        /// The whole path as it was sent.
+        case wholePath = "request.path"
+
+        /// It stands alone, without a name behind it.
+        var isWhole: Bool { self == .clientAddress || self == .wholePath }
+        /// The name is a JSON pointer.
+        var takesPointer: Bool { self == .json || self == .responseJSON }
+        /// The name is a field's, in lower case.
+        var takesFieldName: Bool { self == .header || self == .responseHeader || self == .authorizationHeader }
+
+        /// As it is written, for errors.
+        var form: String {
+            isWhole ? "{\(rawValue)}" : takesPointer ? "{\(rawValue)./POINTER}" : "{\(rawValue).NAME}"
+        }
     }
 
     package struct Reference: Hashable, Sendable {
         package let source: Source
-        /// The name behind the source; empty for the client's address. A header's in lower case.
+        /// The name behind the source; empty where there is none. A header's in lower case.
         package let name: String
 
-        package var text: String { source == .clientAddress ? source.rawValue : "\(source.rawValue).\(name)" }
+        package var text: String { source.isWhole ? source.rawValue : "\(source.rawValue).\(name)" }
     }
 
     package let parts: [Part]
@@ -80,16 +102,31 @@ package struct TemplateText: Hashable, Sendable, CustomStringConvertible {
     }
 
     private static func reference(_ text: String, at offset: Int) throws(Flaw) -> Reference {
-        if text == Source.clientAddress.rawValue { return Reference(source: .clientAddress, name: "") }
-        let dot = text.firstIndex(of: ".") ?? text.endIndex
-        let name = dot < text.endIndex ? String(text[text.index(after: dot)...]) : ""
-        let known = "{path.NAME}, {query.NAME}, {cookie.NAME}, {header.NAME} or {client.address}"
-        guard let source = Source(rawValue: String(text[..<dot])), source != .clientAddress else {
-            throw Flaw(offset: offset, found: "the unknown reference {\(text)}", expected: known)
+        let known = Source.allCases.map(\.form).joined(separator: ", ")
+        for source in Source.allCases {
+            if source.isWhole {
+                if text == source.rawValue { return Reference(source: source, name: "") }
+                continue
+            }
+            guard text == source.rawValue || text.hasPrefix("\(source.rawValue).") else { continue }
+            let name = String(text.dropFirst(source.rawValue.count + 1))
+            guard !name.isEmpty, name.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
+                throw Flaw(offset: offset, found: "the reference {\(text)} without a name", expected: source.form)
+            }
+            guard !source.takesPointer || isPointer(name) else {
+                throw Flaw(
+                    offset: offset, found: "the reference {\(text)}",
+                    expected: "a JSON pointer behind the dot, such as {\(source.rawValue)./room/id}")
+            }
+            return Reference(source: source, name: source.takesFieldName ? name.lowercased() : name)
         }
-        guard !name.isEmpty, name.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
-            throw Flaw(offset: offset, found: "the reference {\(text)} without a name", expected: known)
-        }
-        return Reference(source: source, name: source == .header ? name.lowercased() : name)
+        throw Flaw(offset: offset, found: "the unknown reference {\(text)}", expected: known)
+    }
+
+    /// Parts that each begin with `/`, with `~0` for `~` and `~1` for `/` (RFC 6901).
+    static func isPointer(_ text: String) -> Bool {
+        guard text.hasPrefix("/") else { return false }
+        return text.split(separator: "~", omittingEmptySubsequences: false).dropFirst()
+            .allSatisfy { $0.hasPrefix("0") || $0.hasPrefix("1") }
     }
 }

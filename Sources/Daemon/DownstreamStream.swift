@@ -25,6 +25,9 @@ final class DownstreamStream: ServerStream {
     override func headReceived() {
         contentBytes = 0
         accessEntry = worker.accessLog?.begin(worker.requestHead, peer: peer.host, now: worker.loop.now)
+        if let answered = worker.service.rules.answered(worker.requestHead, client: peerText) {
+            return answer(answered)
+        }
         switch worker.service.routes.decide(worker.requestHead, client: peerText) {
         case .poll(let request):
             exchange = .poll
@@ -80,6 +83,16 @@ final class DownstreamStream: ServerStream {
     }
 
     // MARK: Answers of our own
+
+    /// Answers in the app's place what a publish rule takes.
+    private func answer(_ answered: RuleTable.Answered) {
+        switch answered {
+        case .publish(let publication, let status):
+            worker.publish(publication)
+            answer(PlainAnswer(status: status, reason: publication.items.isEmpty ? "Nothing to do." : "Done."))
+        case .refused: answer(PlainAnswer(status: 403, reason: "This may not be asked for from here."))
+        }
+    }
 
     /// Sends an answer that is complete in itself and ends the request.
     func answer(_ plain: PlainAnswer) {

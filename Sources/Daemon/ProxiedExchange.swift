@@ -21,6 +21,8 @@ final class ProxiedExchange {
     private let method: Method
     /// The request's head as it went to the app, kept until a response begins, for a retry.
     private var requestHead: [UInt8] = []
+    /// What publish rules see of it; nil: none is for it.
+    private var watcher: PublishWatcher?
     var upstreamTunnelHasEnded = false
     var downstreamTunnelHasEnded = false
     /// For the access log.
@@ -43,11 +45,12 @@ final class ProxiedExchange {
     /// Sends the head that stands in `worker.requestHead`.
     func begin() {
         guard let downstream else { return }
+        watcher = worker.service.rules.watcher(worker.requestHead, client: downstream.peerText)
         worker.output.reset()
         RequestForwarding.write(
             worker.requestHead, client: RequestForwarding.Client(address: downstream.peerText),
-            host: worker.service.upstreamHost,
-            upgrading: machine.asksForUpgrade, into: &worker.output)
+            host: worker.service.upstreamHost, upgrading: machine.asksForUpgrade,
+            uncompressed: watcher?.readsResponseContent ?? false, into: &worker.output)
         requestHead = worker.output.bytes
         // What follows an upgrade belongs to the other protocol, if there will be one (RFC 9931).
         if machine.asksForUpgrade { downstream.pauseReading() }
@@ -67,6 +70,7 @@ final class ProxiedExchange {
     }
 
     func requestContent(_ bytes: Span<UInt8>) {
+        watcher?.requestContent(bytes)
         guard let upstream else { return }
         worker.output.reset()
         if machine.passesRequestContentBare(bytes, into: &worker.output) {
@@ -84,6 +88,7 @@ final class ProxiedExchange {
     }
 
     func requestEnded() {
+        watcher?.requestEnded()
         worker.output.reset()
         machine.requestEnded(trailers: worker.requestHead.trailers, into: &worker.output)
         if !worker.output.bytes.isEmpty { upstream?.send(shared: worker.output.bytes) }
@@ -106,6 +111,11 @@ final class ProxiedExchange {
         case .final:
             status = worker.responseHead.status
             requestHead = []
+            if watcher == nil {
+                watcher = PublishWatcher(worker.responseHead)
+            } else {
+                watcher?.response(worker.responseHead)
+            }
         case .tunnel:
             status = 101
             requestHead = []
@@ -117,6 +127,7 @@ final class ProxiedExchange {
 
     func responseContent(_ bytes: Span<UInt8>) {
         contentBytes += bytes.count
+        watcher?.responseContent(bytes)
         if machine.passesResponseContentBare(bytes, into: &worker.output) {
             downstream?.send(head: worker.output.bytes, bytes)
             worker.output.reset()
@@ -144,6 +155,7 @@ final class ProxiedExchange {
         }
         downstream?.proxiedExchangeEnded(self, keepsAlive: machine.keepsDownstream)
         downstream = nil
+        if let publication = watcher?.responseEnded() { worker.publish(publication) }
     }
 
     private func slowUpstream() {
@@ -186,9 +198,14 @@ final class ProxiedExchange {
         }
     }
 
-    /// The client has gone: the app's work is for nobody, and its connection is closed so that it may notice.
+    /// The client has gone: the app's work is for nobody, and its connection is closed so that it may notice. Where a
+    /// publish rule watches, the work is for all who wait: once the app has the whole request its answer is waited for.
     func downstreamGone() {
         downstream = nil
+        if let watcher, watcher.hasRequest, !isTunnel, let upstream {
+            if upstream.isPaused { downstreamDrained() }
+            return
+        }
         let stream = upstream
         upstream = nil
         stream?.release()

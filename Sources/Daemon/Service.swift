@@ -9,6 +9,7 @@ import Reactor
 
 struct Service: Sendable {
     let routes: RouteTable
+    let rules: RuleTable
     let upstreamAddress: SocketAddress
     /// What the app is told as Host; nil: what the client said.
     let upstreamHost: [UInt8]?
@@ -33,6 +34,7 @@ struct Service: Sendable {
         startedAt: Int64
     ) throws(Server.StartError) {
         routes = RouteTable(configuration, epoch: epoch)
+        rules = RuleTable(configuration)
         upstreamAddress = try Self.resolve(configuration.upstream.server)
         upstreamHost = configuration.upstream.host.map { Array($0.utf8) }
         idleUpstreamLimit = configuration.upstream.idleConnections

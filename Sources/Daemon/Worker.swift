@@ -228,6 +228,26 @@ final class Worker {
         }
     }
 
+    /// What publish rules made of an exchange.
+    func publish(_ publication: RulePublication) {
+        figures.skippedRules += UInt64(publication.skipped)
+        let now = now
+        for item in publication.items {
+            switch item {
+            case .message(let item):
+                do throws(PublishError) {
+                    _ = try publish([item])
+                    figures.rulePublishes += 1
+                } catch {
+                    figures.skippedRules += 1
+                }
+            case .signal(let name):
+                publish { pool in ((), pool.signal(name, now: now).calls) }
+                figures.rulePublishes += 1
+            }
+        }
+    }
+
     func perform(_ action: Switchboard.Action, on number: Int) {
         (streams[number] as? ServerStream)?.perform(action)
     }

@@ -60,7 +60,7 @@ extension HoldRoute {
     ) throws(PollError) -> [ChannelName] {
         var names: [ChannelName] = []
         for template in channels {
-            for text in try source.evaluate(template, head, limit: channelsLimit) {
+            for text in try texts(of: template, head, source) {
                 let name: ChannelName
                 do throws(ChannelNameError) {
                     name = try ChannelName(text.span)
@@ -76,6 +76,16 @@ extension HoldRoute {
             }
         }
         return names
+    }
+
+    private func texts(
+        of template: TemplateText, _ head: borrowing RequestHead, _ source: TemplateSource
+    ) throws(PollError) -> [[UInt8]] {
+        do throws(TemplateError) {
+            return try source.evaluate(template, head, limit: channelsLimit)
+        } catch {
+            throw PollError(error)
+        }
     }
 
     // MARK: Position
@@ -104,6 +114,13 @@ enum PollError: Error {
     case notAllowed(parameter: String)
     case tooManyChannels(limit: Int, parameter: String)
     case badCursor(parameter: [UInt8])
+
+    init(_ error: TemplateError) {
+        switch error {
+        case .missing(let reference): self = .missing(parameter: reference.name)
+        case .badEncoding(let reference): self = .badEncoding(parameter: reference.name)
+        }
+    }
 
     var status: Int {
         if case .notAllowed = self { 403 } else { 400 }

@@ -12,9 +12,11 @@ package enum RequestForwarding {
     }
 
     /// - Parameters:
+    ///   - uncompressed: somebody here reads the response, so the client's Accept-Encoding is not passed on.
     ///   - host: what the app is told as Host instead of what the client sent.
     package static func write(
-        _ head: borrowing RequestHead, client: Client, host: [UInt8]?, upgrading: Bool, into writer: inout HTTPWriter
+        _ head: borrowing RequestHead, client: Client, host: [UInt8]?, upgrading: Bool, uncompressed: Bool = false,
+        into writer: inout HTTPWriter
     ) {
         writeRequestLine(head, into: &writer)
         if let host {
@@ -22,7 +24,11 @@ package enum RequestForwarding {
         } else {
             writer.field("Host", head[head.hostRange])
         }
-        for line in head.fields.lines where passes(head, line) { writer.field(line, of: head.fields) }
+        for line in head.fields.lines where passes(head, line) {
+            if uncompressed, head.fields.name(of: line).equalsIgnoringCase("accept-encoding") { continue }
+            writer.field(line, of: head.fields)
+        }
+        if uncompressed { writer.field("Accept-Encoding", "identity") }
         writeFraming(head, into: &writer)
         writer.field("X-Forwarded-For", client.address.span)
         writer.field("X-Forwarded-Proto", "http")

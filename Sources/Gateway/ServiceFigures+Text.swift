@@ -6,7 +6,7 @@ import Polling
 extension ServiceFigures {
     /// Every figure, in the order of both forms.
     var figures: [Figure] {
-        pollFigures + poolFigures + connectionFigures + [
+        pollFigures + poolFigures + ruleFigures + connectionFigures + [
             Figure(
                 key: "reloads", metric: "pollhold_reloads_total", kind: .counter,
                 prose: "Configuration reloads that took effect.", value: reloads),
@@ -62,6 +62,9 @@ extension ServiceFigures {
                 key: "published", metric: "pollhold_messages_published_total", kind: .counter,
                 prose: "Messages published.", value: pool.counters.published),
             Figure(
+                key: "signalled", metric: "pollhold_signals_total", kind: .counter, prose: "Signals given.",
+                value: pool.counters.signalled),
+            Figure(
                 key: "evicted.count", metric: "pollhold_messages_evicted_total", label: "reason=\"count\"",
                 kind: .counter,
                 prose: "Messages that left the pool, by reason.", value: pool.counters.evictedByCount),
@@ -75,6 +78,17 @@ extension ServiceFigures {
             Figure(
                 key: "gaps", metric: "pollhold_gaps_total", kind: .counter,
                 prose: "Look-ups that had to tell of lost messages.", value: pool.counters.gaps),
+        ]
+    }
+
+    private var ruleFigures: [Figure] {
+        [
+            Figure(
+                key: "rules.published", metric: "pollhold_rules_published_total", kind: .counter,
+                prose: "Messages and signals that publish rules made.", value: traffic.rulePublishes),
+            Figure(
+                key: "rules.skipped", metric: "pollhold_rules_skipped_total", kind: .counter,
+                prose: "Times that a rule matched and what it refers to was not there.", value: traffic.skippedRules),
         ]
     }
 

@@ -1,4 +1,5 @@
-/// Where a template's references find their values: the request, its path's captures and the client's address.
+/// Where a template's references find their values: the request, its path's captures, the client's address, and where
+/// they were kept the bodies and the app's response. Everything is decoded once (SECURITY M1).
 import ByteText
 import ConfigFile
 import HTTP1
@@ -6,14 +7,32 @@ import HTTP1
 struct TemplateSource {
     let captures: PathPattern.Captures
     let client: [UInt8]
+    /// The request's body; nil: it was not kept.
+    var content: CapturedContent?
+    var response: ResponseHead?
+    var responseContent: CapturedContent?
+    /// Fields of the answer by which the app let the client in.
+    var authorization: [GrantedField] = []
 
-    /// The texts that a template stands for: one, or several if it refers to a query parameter that is repeated. Every
-    /// combination of repeated parameters counts.
+    init(captures: PathPattern.Captures, client: [UInt8]) {
+        self.captures = captures
+        self.client = client
+    }
+
+    /// A field of the app's answer to an authorization, kept for templates.
+    struct GrantedField: Equatable, Sendable {
+        /// In lower case.
+        let name: [UInt8]
+        let value: [UInt8]
+    }
+
+    /// The texts that a template stands for: one, or several if something that it refers to is there several times.
+    /// Every combination counts.
     ///
     /// - Parameter limit: texts at most; one more is returned so that the caller can refuse.
     func evaluate(
         _ template: TemplateText, _ head: borrowing RequestHead, limit: Int
-    ) throws(PollError) -> [[UInt8]] {
+    ) throws(TemplateError) -> [[UInt8]] {
         var texts: [[UInt8]] = [[]]
         for part in template.parts {
             switch part {
@@ -21,7 +40,7 @@ struct TemplateSource {
                 for index in texts.indices { texts[index].append(contentsOf: literal) }
             case .reference(let reference):
                 let values = try values(of: reference, head)
-                if values.isEmpty { throw .missing(parameter: reference.name) }
+                if values.isEmpty { throw .missing(reference) }
                 var combined: [[UInt8]] = []
                 for text in texts {
                     for value in values.prefix(limit + 1) where combined.count <= limit {
@@ -34,37 +53,54 @@ struct TemplateSource {
         return texts
     }
 
-    private func values(
+    /// What a reference stands for; empty: nothing is there.
+    func values(
         of reference: TemplateText.Reference, _ head: borrowing RequestHead
-    ) throws(PollError) -> [[UInt8]] {
+    ) throws(TemplateError) -> [[UInt8]] {
         switch reference.source {
         case .path:
             guard let range = captures[reference.name] else { return [] }
             guard let value = head[head.pathRange].extracting(range).percentDecoded(plusIsSpace: false) else {
-                throw .badEncoding(parameter: reference.name)
+                throw .badEncoding(reference)
             }
             return [value]
-        case .query: return try queryValues(reference.name, head)
+        case .wholePath: return [head[head.pathRange].array]
+        case .query:
+            guard let query = head.queryRange else { return [] }
+            let wanted = Array(reference.name.utf8)
+            guard let values = QueryItems.values(head[query], named: wanted.span) else { throw .badEncoding(reference) }
+            return values
         case .cookie: return cookieValue(reference.name, head)
-        case .header:
+        case .header: return Self.fieldValue(reference.name, head.fields)
+        case .form:
+            guard let content else { return [] }
+            guard let values = content.formValues(reference.name) else { throw .badEncoding(reference) }
+            return values
+        case .json: return content?.jsonValues(reference.name) ?? []
+        case .responseHeader: return response.map { Self.fieldValue(reference.name, $0.fields) } ?? []
+        case .responseJSON: return responseContent?.jsonValues(reference.name) ?? []
+        case .authorizationHeader:
             let name = Array(reference.name.utf8)
-            guard let line = head.fields.first(of: name.span) else { return [] }
-            return [head.fields.value(of: line).array]
+            return authorization.first { $0.name == name }.map { [$0.value] } ?? []
         case .clientAddress: return [client]
         }
     }
 
-    private func queryValues(_ name: String, _ head: borrowing RequestHead) throws(PollError) -> [[UInt8]] {
-        guard let query = head.queryRange else { return [] }
+    private static func fieldValue(_ name: String, _ fields: borrowing FieldLines) -> [[UInt8]] {
         let wanted = Array(name.utf8)
-        guard let values = QueryItems.values(head[query], named: wanted.span) else {
-            throw .badEncoding(parameter: name)
-        }
-        return values
+        guard let line = fields.first(of: wanted.span) else { return [] }
+        return [fields.value(of: line).array]
     }
 
     private func cookieValue(_ name: String, _ head: borrowing RequestHead) -> [[UInt8]] {
         let wanted = Array(name.utf8)
         return head.fields.cookie(named: wanted.span).map { [head[$0].array] } ?? []
     }
+}
+
+/// Why a template has no text.
+enum TemplateError: Error, Equatable {
+    /// Nothing is there for this reference.
+    case missing(TemplateText.Reference)
+    case badEncoding(TemplateText.Reference)
 }

@@ -16,6 +16,9 @@ package struct WorkerFigures: Sendable {
     /// Messages handed out in answers.
     package var delivered: UInt64 = 0
     package var proxied: UInt64 = 0
+    /// Messages and signals that publish rules made, and rules that matched and could make none.
+    package var rulePublishes: UInt64 = 0
+    package var skippedRules: UInt64 = 0
     package var upstreamConnects: UInt64 = 0
     package var upstreamFailures: UInt64 = 0
     package var retried: UInt64 = 0
@@ -39,6 +42,8 @@ package struct WorkerFigures: Sendable {
         for index in released.indices { released[index] += other.released[index] }
         delivered += other.delivered
         proxied += other.proxied
+        rulePublishes += other.rulePublishes
+        skippedRules += other.skippedRules
         upstreamConnects += other.upstreamConnects
         upstreamFailures += other.upstreamFailures
         retried += other.retried

@@ -13,6 +13,8 @@ struct DirectiveTests {
             hold: { channels: news, empty: {}, cors: { origins: ["*"] } }
           - path: /app
             proxy:
+        publish:
+          - channels: news
         """
 
     @Test func `every row is read, and none twice`() {
@@ -106,6 +108,7 @@ struct DirectiveTests {
             "": ["upstream: { server: http://127.0.0.1:8000 }"], "upstream": ["server: http://127.0.0.1:8000"],
         ]
         siblings["routes[].hold"] = ["channels: news"]
+        siblings["publish[]"] = ["channels: news"]
         siblings["routes[].hold.cors"] = ["origins: [\"*\"]"]
         while true {
             for sibling in siblings[keys.joined(separator: ".")] ?? [] {
@@ -113,7 +116,11 @@ struct DirectiveTests {
                 if !text.hasPrefix("{ \(key):") { text = "{ \(sibling), \(text.dropFirst(2))" }
             }
             guard let key = keys.popLast() else { break }
-            text = key == "routes[]" ? "{ routes: [{ path: /poll, \(text.dropFirst(2))] }" : "{ \(key): \(text) }"
+            switch key {
+            case "routes[]": text = "{ routes: [{ path: /poll, \(text.dropFirst(2))] }"
+            case "publish[]": text = "{ publish: [\(text)] }"
+            default: text = "{ \(key): \(text) }"
+            }
         }
         return try Configuration.load(text: text, file: "pollhold.yaml", environment: [:])
     }
