@@ -29,7 +29,7 @@ test: libevent
 
 # Installs libevent where that can be done with apt-get, and says how where it can't.
 libevent:
-	@if pkg-config --exists libevent_core 2>/dev/null; then exit 0; fi; \
+	@if pkg-config --exists libevent_extra 2>/dev/null; then exit 0; fi; \
 	install='apt-get install -y libevent-dev pkg-config'; \
 	echo "libevent is missing."; \
 	if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
@@ -39,7 +39,7 @@ libevent:
 	else \
 	    false; \
 	fi; \
-	pkg-config --exists libevent_core 2>/dev/null || { \
+	pkg-config --exists libevent_extra 2>/dev/null || { \
 	    echo "Please install it as root, then try again: $$install (or what your system calls it)" >&2; exit 1; }
 
 # Of what `make release` built. Places that the pages and the unit name follow PREFIX.

@@ -39,7 +39,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
     ],
     targets: [
-        .systemLibrary(name: "CLibevent", pkgConfig: "libevent_core", providers: [.apt(["libevent-dev"])]),
+        .systemLibrary(name: "CLibevent", pkgConfig: "libevent_extra", providers: [.apt(["libevent-dev"])]),
 
         // The ground floor: bytes become values. These import nothing of ours but ByteText.
         room("ByteText"),
@@ -51,7 +51,12 @@ let package = Package(
         room("Reactor", ["CLibevent"]),
 
         // The middle: decisions on values.
-        room("Gateway", ["ByteText", "HTTP1", "JSONText", "Polling", "ConfigFile"]),
+        room(
+            "Gateway",
+            [
+                "ByteText", "HTTP1", "JSONText", "Polling", "ConfigFile",
+                .product(name: "DequeModule", package: "swift-collections"),
+            ]),
 
         // The top: sockets, threads, signals.
         room(

@@ -13,6 +13,9 @@
 #include <sys/eventfd.h>
 
 #include <event2/event.h>
+// Names are resolved by evdns, the one part of libevent_extra that is used.
+#include <event2/dns.h>
+#include <event2/util.h>
 
 // glibc shows these two only under _GNU_SOURCE, which Swift's Glibc module is built without. They are declared here
 // with the types of their manual pages: accept4(2), pthread_setname_np(3).

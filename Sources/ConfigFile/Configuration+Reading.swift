@@ -5,7 +5,7 @@ import Yams
 extension Configuration {
     init(_ root: SectionReader) {
         listen = Self.listen(root)
-        upstream = Self.upstream(root)
+        upstream = Upstream(root)
         control = root.has("control") ? Self.control(root.section("control")) : nil
         workers = root.optionalInteger("workers") ?? min(64, max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))))
         user = root.text("user")
@@ -42,24 +42,6 @@ extension Configuration {
                 root.node("listen")?.mark, found: "listen: an empty list", expected: "expected an address")
         }
         return addresses
-    }
-
-    private static func upstream(_ root: SectionReader) -> Upstream {
-        let isMapping = root.node("upstream")?.mapping != nil
-        let section = SectionReader(
-            root.collector, path: "upstream", node: isMapping ? root.node("upstream") : nil, mark: root.mark)
-        let owner = isMapping ? section : root
-        let key = isMapping ? "server" : "upstream"
-        owner.require(key)
-        let server = owner.read(key) { _, text in UpstreamServer(text) }
-        _ = root.row("upstream")
-        _ = section.row("server")
-        let keepAlive = section.section("keep_alive")
-        return Upstream(
-            server: server ?? .unix(path: "/"), connectTimeout: section.duration("connect_timeout"),
-            responseTimeout: section.duration("response_timeout"), idleTimeout: section.duration("idle_timeout"),
-            idleConnections: keepAlive.integer("connections"), idleConnectionTimeout: keepAlive.duration("timeout"),
-            host: section.text("host"))
     }
 
     private static func control(_ section: SectionReader) -> Control {
@@ -134,28 +116,8 @@ extension ListenAddress {
     var port: UInt16? { if case .network(_, let port) = self { port } else { nil } }
 }
 
-extension UpstreamServer {
-    init?(_ text: String) {
-        if text.hasPrefix("unix:") {
-            let path = String(text.dropFirst(5))
-            guard path.hasPrefix("/"), path.utf8.count <= 107 else { return nil }
-            self = .unix(path: path)
-            return
-        }
-        guard text.hasPrefix("http://") else { return nil }
-        var rest = text.dropFirst(7)
-        if rest.hasSuffix("/") { rest = rest.dropLast() }
-        guard !rest.contains("/"), !rest.contains("@") else { return nil }
-        let hasPort = rest.hasPrefix("[") ? rest.contains("]:") : rest.contains(":")
-        guard let (host, port) = hostAndPort(hasPort ? String(rest) : "\(rest):80"), !host.isEmpty, port > 0 else {
-            return nil
-        }
-        self = .network(host: host, port: port)
-    }
-}
-
 /// Splits `host:port`, where an IPv6 address stands in brackets.
-private func hostAndPort(_ text: String) -> (host: String, port: UInt16)? {
+func hostAndPort(_ text: String) -> (host: String, port: UInt16)? {
     guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else { return nil }
     var host = text[..<colon]
     if host.hasPrefix("["), host.hasSuffix("]") {

@@ -16,20 +16,6 @@ package struct Configuration: Equatable, Sendable {
     package var timeouts: Timeouts
     package var log: Log
 
-    package struct Upstream: Equatable, Sendable {
-        package var server: UpstreamServer
-        package var connectTimeout: Duration
-        /// Until the response's first byte.
-        package var responseTimeout: Duration
-        /// Between two pieces of a response.
-        package var idleTimeout: Duration
-        /// Idle connections kept per worker.
-        package var idleConnections: Int
-        package var idleConnectionTimeout: Duration
-        /// Sent as Host; nil: what the client sent.
-        package var host: String?
-    }
-
     package struct Control: Equatable, Sendable {
         package var socket: String
         /// Permission bits.
@@ -186,11 +172,4 @@ package enum ListenAddress: Equatable, Sendable, CustomStringConvertible {
         case .unix(let path): "unix:\(path)"
         }
     }
-}
-
-/// The app.
-package enum UpstreamServer: Equatable, Sendable {
-    /// The host by name or in numbers.
-    case network(host: String, port: UInt16)
-    case unix(path: String)
 }

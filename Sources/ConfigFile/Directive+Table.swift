@@ -10,7 +10,47 @@ extension Directive {
             "Where clients come in. Port 0 lets the system choose."),
 
         Directive("upstream", .server, "The application that stands behind: its address, or a mapping."),
-        Directive("upstream.server", .server, "The application's address."),
+        Directive("upstream.server", .server, "The application's address, if it is one server."),
+        Directive("upstream.servers", .list, "The application's servers, if they are several."),
+        Directive("upstream.servers[].address", .server, "The server's address."),
+        Directive(
+            "upstream.servers[].weight", .integer(1...1000), default: "1", "Its share of the requests, by others'."),
+        Directive(
+            "upstream.servers[].connections", .integer(anyCount), word: "none",
+            "Requests that it gets at a time; without it upstream.connections."),
+        Directive(
+            "upstream.connections", .integer(anyCount), default: "none", word: "none",
+            "Requests that one server gets at a time; further ones wait."),
+        Directive(
+            "upstream.balance", .choice(["round_robin", "least_connections"]), default: "round_robin",
+            "Which server is next."),
+        Directive("upstream.sticky", .mapping, "Clients stay with the server that answered them first."),
+        Directive("upstream.sticky.cookie", .text, default: "pollhold_server", "The cookie that says which it is."),
+        Directive("upstream.queue", .mapping, "Requests that wait while all servers are full."),
+        Directive(
+            "upstream.queue.length", .integer(0...1_000_000), default: "1000",
+            "How many wait at most; one more is answered 503."),
+        Directive(
+            "upstream.queue.timeout", .duration(anyDuration), default: "10s",
+            "How long one waits; then it is answered 503."),
+        Directive("upstream.failures", .mapping, "When a server is left out because requests to it fail."),
+        Directive(
+            "upstream.failures.count", .integer(1...1000), default: "3", "Failures in a row that leave a server out."),
+        Directive("upstream.failures.pause", .duration(anyDuration), default: "10s", "How long it is left out."),
+        Directive("upstream.health", .mapping, "Checks of the servers. Without it there are none."),
+        Directive("upstream.health.path", .text, "What a check asks for; 200 to 399 is a pass."),
+        Directive("upstream.health.interval", .duration(anyDuration), default: "5s", "Between two checks."),
+        Directive("upstream.health.timeout", .duration(anyDuration), default: "2s", "For the answer of a check."),
+        Directive(
+            "upstream.health.rise", .integer(1...100), default: "2", "Passes in a row that bring a server back."),
+        Directive("upstream.health.fall", .integer(1...100), default: "3", "Fails in a row that take it out."),
+        Directive(
+            "upstream.nameservers", .nameservers, "Who resolves the servers' names; without it the system's servers."),
+        Directive(
+            "upstream.retries", .integer(0...64), default: "2",
+            "Further servers that are tried when a connection can't be opened."),
+        Directive(
+            "upstream.upgrade", .protocols, default: "websocket", "Protocols that a connection may be switched to."),
         Directive(
             "upstream.connect_timeout", .duration(anyDuration), default: "5s",
             "For the application to accept a connection."),
@@ -21,7 +61,7 @@ extension Directive {
         Directive("upstream.keep_alive", .mapping, "Connections to the application that wait for the next request."),
         Directive(
             "upstream.keep_alive.connections", .integer(0...100_000), default: "64",
-            "How many wait at most, per worker."),
+            "How many wait at most, per server and worker."),
         Directive("upstream.keep_alive.timeout", .duration(anyDuration), default: "60s", "How long one waits."),
         Directive("upstream.host", .text, "Sent to the application as Host, instead of what the client sent."),
 

@@ -19,6 +19,10 @@ package struct Directive: Sendable {
         case listenAddresses
         /// `http://host:port` or `unix:/path`.
         case server
+        /// Addresses of name servers.
+        case nameservers
+        /// Names of protocols, or `*`.
+        case protocols
         case filePath
         case logTarget
         case pathPattern
@@ -87,6 +91,8 @@ package struct Directive: Sendable {
             case .mode: "permission bits in octal, such as \"0660\""
             case .listenAddresses: "an address such as 127.0.0.1:8080, [::1]:8080 or unix:/path, or a list of them"
             case .server: "http://host:port or unix:/path"
+            case .nameservers: "an address in numbers such as 127.0.0.1 or [::1]:53, or a list of them"
+            case .protocols: "the name of a protocol such as websocket, a list of them, \"*\" for any, or none"
             case .filePath: "an absolute path"
             case .logTarget: "off, stderr, stdout or an absolute path"
             case .pathPattern: "a path such as /poll, /rooms/{room}/poll or /static/**"

@@ -112,17 +112,18 @@ final class DownstreamStream: ServerStream {
     /// The response has been passed on in full, or as far as it came.
     func proxiedExchangeEnded(_ proxied: ProxiedExchange, keepsAlive: Bool) {
         exchange = .none
-        finishAccessEntry(status: proxied.status, bytes: proxied.contentBytes, answer: nil)
+        finishAccessEntry(status: proxied.record.status, bytes: proxied.record.contentBytes, answer: nil)
         exchangeEnded(keepsAlive: keepsAlive)
         watchOutput()
     }
 
     /// The response can't be completed; the client must see that.
-    func cut(_ proxied: ProxiedExchange) {
+    ///
+    /// - Parameter reset: the body ends with the connection, so only a reset shows that bytes are missing.
+    func cut(_ proxied: ProxiedExchange, reset: Bool) {
         exchange = .none
-        finishAccessEntry(status: proxied.status, bytes: proxied.contentBytes, answer: nil)
-        // With a chunked body or a length the missing bytes show. A body that ends with the connection needs a reset.
-        end(reset: true)
+        finishAccessEntry(status: proxied.record.status, bytes: proxied.record.contentBytes, answer: nil)
+        if reset { end(reset: true) } else { linger() }
     }
 
     override func tunnelReceived(_ bytes: Span<UInt8>) {
@@ -142,6 +143,14 @@ final class DownstreamStream: ServerStream {
     }
 
     // MARK: Ends
+
+    override func deadlinePassed(_ clock: Clock) {
+        if clock == .queue, case .proxied(let proxied) = exchange {
+            proxied.queueTimedOut()
+        } else {
+            super.deadlinePassed(clock)
+        }
+    }
 
     override func abandon() {
         switch exchange {

@@ -2,6 +2,7 @@
 import Reactor
 
 extension ProxiedExchange {
+    /// The client's bytes behind its request, once the app has agreed.
     func tunnelFromDownstream(_ bytes: Span<UInt8>) {
         guard let upstream else { return }
         upstream.send(bytes)

@@ -3,7 +3,8 @@
 /// other.
 ///
 /// Back-pressure: as soon as more than `waitingBytesLimit` wait to go out on one side, the other is not read until
-/// they have left. So a direction holds at most that and one read.
+/// they have left. So a direction holds at most that and one read. A request's body is not read before there is a
+/// connection for it: what was read could not be sent to another server.
 import ByteText
 import Gateway
 import HTTP1
@@ -13,21 +14,26 @@ final class ProxiedExchange {
     /// Bytes that may wait on one side before the other is paused.
     static let waitingBytesLimit = 65536
 
-    private unowned let worker: Worker
+    unowned let worker: Worker
     let route: ProxyRoute
+    let group: UpstreamGroup
     weak var downstream: DownstreamStream?
     weak var upstream: UpstreamStream?
-    private var machine: ProxyExchange
-    private let method: Method
-    /// The request's head as it went to the app, kept until a response begins, for a retry.
-    private var requestHead: [UInt8] = []
+    var machine: ProxyExchange
+    let method: Method
+    /// The request's head as it goes to the app, kept until a response begins, for a retry.
+    var requestHead: [UInt8] = []
+    /// The place at a server that this exchange has, to be given back once.
+    var lease: UpstreamGroup.Lease?
+    /// Under which it waits for one.
+    var ticket: UInt64?
+    /// The server that the client's cookie names.
+    var wantedServer: Balancer.ServerNumber?
     /// What publish rules see of it; nil: none is for it.
-    private var watcher: PublishWatcher?
+    var watcher: PublishWatcher?
     var upstreamTunnelHasEnded = false
     var downstreamTunnelHasEnded = false
-    /// For the access log.
-    private(set) var status = 0
-    private(set) var contentBytes = 0
+    var record = ExchangeRecord()
 
     var asksForUpgrade: Bool { machine.asksForUpgrade }
     var isTunnel: Bool { machine.progress == .tunnel }
@@ -35,8 +41,9 @@ final class ProxiedExchange {
     init(downstream: DownstreamStream, route: ProxyRoute) {
         worker = downstream.worker
         self.route = route
+        group = worker.service.upstream
         self.downstream = downstream
-        machine = ProxyExchange(worker.requestHead)
+        machine = ProxyExchange(worker.requestHead, route: route)
         method = worker.requestHead.method
     }
 
@@ -52,21 +59,10 @@ final class ProxiedExchange {
             host: worker.service.upstreamHost, upgrading: machine.asksForUpgrade,
             uncompressed: watcher?.readsResponseContent ?? false, into: &worker.output)
         requestHead = worker.output.bytes
+        wantedServer = stickyServer()
         // What follows an upgrade belongs to the other protocol, if there will be one (RFC 9931).
         if machine.asksForUpgrade { downstream.pauseReading() }
-        connect(fresh: false)
-    }
-
-    private func connect(fresh: Bool) {
-        do throws(SystemError) {
-            let stream = try worker.upstreamStream(fresh: fresh)
-            upstream = stream
-            stream.begin(self, method: method)
-            stream.send(shared: requestHead)
-        } catch {
-            worker.noteUpstreamError(error)
-            fail(.unreachable)
-        }
+        seekServer()
     }
 
     func requestContent(_ bytes: Span<UInt8>) {
@@ -80,11 +76,9 @@ final class ProxiedExchange {
         }
         if upstream.queuedBytes > Self.waitingBytesLimit {
             downstream?.pauseReading()
-            downstream?.setClock(nil)
-            upstream.watchOutput()
-        } else {
-            downstream?.setClock(.body)
+            setUpstreamClock()
         }
+        setDownstreamClock()
     }
 
     func requestEnded() {
@@ -92,47 +86,91 @@ final class ProxiedExchange {
         worker.output.reset()
         machine.requestEnded(trailers: worker.requestHead.trailers, into: &worker.output)
         if !worker.output.bytes.isEmpty { upstream?.send(shared: worker.output.bytes) }
-        downstream?.setClock(nil)
+        setDownstreamClock()
+        setUpstreamClock()
     }
 
     /// The app has taken what waited.
     func upstreamDrained() {
-        guard let upstream else { return }
         if isTunnel || !machine.asksForUpgrade { downstream?.resumeReading() }
-        if isTunnel { upstream.setClock(.tunnel) } else { upstream.setClock(.response, lasting: route.responseTimeout) }
+        setUpstreamClock()
+        setDownstreamClock()
+    }
+
+    // MARK: Clocks
+
+    /// What the app has to do next: take what waits, answer a request that is complete, go on with its response.
+    func setUpstreamClock() {
+        guard let upstream else { return }
+        if isTunnel {
+            upstream.setClock(.tunnel)
+        } else if !upstream.isConnected {
+            upstream.setClock(.connect)
+        } else if upstream.queuedBytes > 0 {
+            upstream.watchOutput()
+        } else if machine.progress == .waiting {
+            if machine.awaitsRequest {
+                upstream.setClock(nil)
+            } else {
+                upstream.setClock(.response, lasting: route.responseTimeout)
+            }
+        } else if upstream.isPaused {
+            upstream.setClock(nil)
+        } else {
+            upstream.setClock(.gap, lasting: route.idleTimeout)
+        }
+    }
+
+    /// What the client has to do next: read what waits, go on with its request.
+    func setDownstreamClock() {
+        guard let downstream else { return }
+        if isTunnel {
+            downstream.setClock(.tunnel)
+        } else if downstream.queuedBytes > 0 {
+            downstream.watchOutput()
+        } else if machine.awaitsRequest, !downstream.isPaused {
+            downstream.setClock(.body)
+        } else {
+            downstream.setClock(nil)
+        }
     }
 
     // MARK: The response
 
     /// A response head stands in `worker.responseHead`.
     func responseHead() {
-        switch machine.response(worker.responseHead, into: &worker.output) {
-        case .interim: break
+        let cookie = lease.flatMap { $0.server == wantedServer ? nil : group.cookie(for: $0.server) }
+        switch machine.response(worker.responseHead, cookie: cookie, into: &worker.output) {
+        case .interim: setUpstreamClock()
         case .final:
-            status = worker.responseHead.status
+            record.status = worker.responseHead.status
+            record.respondedAt = worker.loop.now
             requestHead = []
             if watcher == nil {
                 watcher = PublishWatcher(worker.responseHead)
             } else {
                 watcher?.response(worker.responseHead)
             }
+            setUpstreamClock()
         case .tunnel:
-            status = 101
+            record.status = 101
+            record.respondedAt = worker.loop.now
             requestHead = []
             flushToDownstream()
-            upstream?.setClock(.tunnel)
+            setUpstreamClock()
             downstream?.becomeTunnel()
         }
     }
 
     func responseContent(_ bytes: Span<UInt8>) {
-        contentBytes += bytes.count
+        record.contentBytes += bytes.count
         watcher?.responseContent(bytes)
         if machine.passesResponseContentBare(bytes, into: &worker.output) {
             downstream?.send(head: worker.output.bytes, bytes)
             worker.output.reset()
         }
         slowUpstream()
+        setUpstreamClock()
     }
 
     /// Sends what has been written for the client in this call of the stream.
@@ -153,62 +191,25 @@ final class ProxiedExchange {
         if let stream, stream.isOpen {
             if machine.keepsUpstream, !excess { worker.keepUpstream(stream) } else { stream.end() }
         }
+        endLease(.answered)
+        let downstream = downstream
+        self.downstream = nil
         downstream?.proxiedExchangeEnded(self, keepsAlive: machine.keepsDownstream)
-        downstream = nil
         if let publication = watcher?.responseEnded() { worker.publish(publication) }
     }
 
     private func slowUpstream() {
         guard let downstream, downstream.queuedBytes > Self.waitingBytesLimit else { return }
         upstream?.pauseReading()
-        upstream?.setClock(nil)
-        downstream.watchOutput()
+        setUpstreamClock()
+        setDownstreamClock()
     }
 
     /// The client has taken what waited.
     func downstreamDrained() {
-        downstream?.setClock(isTunnel ? .tunnel : nil)
+        setDownstreamClock()
         guard let upstream, upstream.isPaused else { return }
         upstream.resumeReading()
-        if isTunnel { upstream.setClock(.tunnel) } else { upstream.setClock(.gap, lasting: route.idleTimeout) }
-    }
-
-    // MARK: Failures
-
-    /// The app's connection has ended before the response was complete; it is closed already.
-    func upstreamFailed(_ failure: ProxyFailure) { fail(failure) }
-
-    private func fail(_ failure: ProxyFailure) {
-        let reused = upstream?.isReused ?? false
-        upstream = nil
-        switch machine.upstreamFailed(failure, reused: reused) {
-        case .retry:
-            worker.figures.retried += 1
-            connect(fresh: true)
-        case .answer(let failure):
-            worker.figures.upstreamFailures += 1
-            status = failure.status
-            let downstream = downstream
-            self.downstream = nil
-            downstream?.answer(PlainAnswer(failure))
-        case .cut:
-            let downstream = downstream
-            self.downstream = nil
-            downstream?.cut(self)
-        }
-    }
-
-    /// The client has gone: the app's work is for nobody, and its connection is closed so that it may notice. Where a
-    /// publish rule watches, the work is for all who wait: once the app has the whole request its answer is waited for.
-    func downstreamGone() {
-        downstream = nil
-        if let watcher, watcher.hasRequest, !isTunnel, let upstream {
-            if upstream.isPaused { downstreamDrained() }
-            return
-        }
-        let stream = upstream
-        upstream = nil
-        stream?.release()
-        stream?.end()
+        setUpstreamClock()
     }
 }

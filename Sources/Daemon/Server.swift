@@ -23,6 +23,9 @@ package final class Server {
     private let sockets: ListeningSockets
     private let startedAt: Int64
     private let descriptorsLimit: Int
+    /// Of the configuration that is served.
+    private var upstream: UpstreamGroup
+    private var watch: UpstreamWatch?
 
     private var accessWriter: LogWriter?
     private var threads: [LoopThread] = []
@@ -58,6 +61,7 @@ package final class Server {
             hub = try Hub(
                 limits: PoolLimits(of: configuration.pool), epoch: Epoch(random: UInt64.random(in: .min ... .max)),
                 workers: configuration.workers)
+            upstream = UpstreamGroup(configuration.upstream, hub: hub, log: log)
         } catch {
             throw StartError(description: "\(error)")
         }
@@ -70,12 +74,16 @@ package final class Server {
     package func run() throws(StartError) -> Int32 {
         warnOfOldLibrary()
         let service: Service
-        do throws(StartError) {
-            service = try makeService(configuration)
+        do {
+            service = makeService(configuration, upstream)
+            watch = try UpstreamWatch(loop: loop, group: upstream)
             try startWorkers(service)
-        } catch {
+        } catch let error as StartError {
             writer.end()
             throw error
+        } catch {
+            writer.end()
+            throw StartError(description: "\(error)")
         }
         let sources = [
             signal(SIGTERM) { $0.drain() }, signal(SIGINT) { $0.drain() }, signal(SIGHUP) { $0.reloadForSignal() },
@@ -87,11 +95,13 @@ package final class Server {
         var expiry: LoopTimer?
         expiry = LoopTimer(loop: loop) { [unowned self] in
             expirePool()
+            upstream.tick(now: Moment(nanoseconds: loop.now))
             expiry?.set(loop.now + 1_000_000_000)
         }
         expiry?.set(loop.now + 1_000_000_000)
         while runningWorkers > 0 { loop.runTurn() }
         expiry = nil
+        watch = nil
         withExtendedLifetime((sources, inbox)) {}
         for thread in threads { thread.join() }
         sockets.removeFiles()
@@ -157,9 +167,10 @@ package final class Server {
         }
     }
 
-    private func makeService(_ configuration: Configuration) throws(StartError) -> Service {
-        try Service(
-            configuration, path: path, epoch: hub.epoch, descriptorsLimit: descriptorsLimit, accessWriter: accessWriter,
+    private func makeService(_ configuration: Configuration, _ upstream: UpstreamGroup) -> Service {
+        Service(
+            configuration, upstream: upstream, path: path, epoch: hub.epoch, descriptorsLimit: descriptorsLimit,
+            accessWriter: accessWriter,
             startedAt: startedAt)
     }
 
@@ -218,7 +229,13 @@ package final class Server {
                 fresh.log == configuration.log ? accessWriter : try AccessLog.writer(for: fresh.log, sharing: writer)
             let previous = accessWriter
             accessWriter = access
-            let service = try makeService(fresh)
+            // What is known of the servers stays, unless they are others now.
+            if fresh.upstream != configuration.upstream {
+                let group = UpstreamGroup(fresh.upstream, hub: hub, log: log)
+                watch = try UpstreamWatch(loop: loop, group: group)
+                upstream = group
+            }
+            let service = makeService(fresh, upstream)
             configuration = fresh
             let now = Moment(nanoseconds: loop.now)
             hub.withPool { $0.setLimits(PoolLimits(of: fresh.pool), now: now) }

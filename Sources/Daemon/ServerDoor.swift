@@ -63,6 +63,8 @@ enum WorkerNotice: Sendable {
     /// Serve by this configuration from now on.
     case serve(Service)
     case drain
+    /// A request of this worker that waited has a place at this server.
+    case granted(UpstreamGroup, ticket: UInt64, server: Balancer.ServerNumber)
     /// The time for draining is up.
     case endNow
     /// The answer to a reload that a stream asked for; empty errors: it took effect.

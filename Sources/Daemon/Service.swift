@@ -1,4 +1,4 @@
-/// A configuration made ready for the workers: routes compiled, addresses resolved, limits in the units of their use. A
+/// A configuration made ready for the workers: routes compiled, servers grouped, limits in the units of their use. A
 /// value, so that a reload is one assignment.
 import ConfigFile
 import Gateway
@@ -10,7 +10,7 @@ import Reactor
 struct Service: Sendable {
     let routes: RouteTable
     let rules: RuleTable
-    let upstreamAddress: SocketAddress
+    let upstream: UpstreamGroup
     /// What the app is told as Host; nil: what the client said.
     let upstreamHost: [UInt8]?
     let idleUpstreamLimit: Int
@@ -30,12 +30,12 @@ struct Service: Sendable {
     private let accessFormat: AccessLog.Format
 
     init(
-        _ configuration: Configuration, path: String, epoch: Epoch, descriptorsLimit: Int, accessWriter: LogWriter?,
-        startedAt: Int64
-    ) throws(Server.StartError) {
+        _ configuration: Configuration, upstream: UpstreamGroup, path: String, epoch: Epoch, descriptorsLimit: Int,
+        accessWriter: LogWriter?, startedAt: Int64
+    ) {
         routes = RouteTable(configuration, epoch: epoch)
         rules = RuleTable(configuration)
-        upstreamAddress = try Self.resolve(configuration.upstream.server)
+        self.upstream = upstream
         upstreamHost = configuration.upstream.host.map { Array($0.utf8) }
         idleUpstreamLimit = configuration.upstream.idleConnections
         let limits = configuration.limits
@@ -60,20 +60,6 @@ struct Service: Sendable {
     var droppedLogLines: UInt64 { accessWriter?.droppedLines ?? 0 }
 
     func makeAccessLog() -> AccessLog? { accessWriter.map { AccessLog(writer: $0, format: accessFormat) } }
-
-    /// The address behind a name, asked of the system's resolver: at the start and at a reload, never on a worker.
-    private static func resolve(_ server: UpstreamServer) throws(Server.StartError) -> SocketAddress {
-        switch server {
-        case .unix(let path): return .unix(path: path)
-        case .network(let host, let port):
-            if let address = SocketAddress(numericHost: host, port: port) { return address }
-            do throws(SystemError) {
-                return try SocketAddress.resolve(host: host, port: port)
-            } catch {
-                throw Server.StartError(description: "the application's host \(host) can't be resolved: \(error)")
-            }
-        }
-    }
 }
 
 extension Clock {
@@ -86,6 +72,7 @@ extension Clock {
         case .keepAlive: timeouts.keepAlive
         case .tunnel: timeouts.tunnel
         case .linger: .seconds(2)
+        case .queue: configuration.upstream.queue.timeout
         case .connect: configuration.upstream.connectTimeout
         case .response: configuration.upstream.responseTimeout
         case .gap: configuration.upstream.idleTimeout

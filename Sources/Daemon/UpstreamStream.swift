@@ -1,4 +1,4 @@
-/// A connection to the app: carries one exchange at a time and waits in the worker's pool between two.
+/// A connection to one of the app's servers: carries one exchange at a time and waits in the worker's pool between two.
 import ByteText
 import Gateway
 import HTTP1
@@ -10,10 +10,15 @@ final class UpstreamStream: WorkerStream {
     private(set) var exchange: ProxiedExchange?
     /// It has carried an exchange before, so it may have died while idle.
     private(set) var isReused = false
-    private var isConnected = false
+    private(set) var isConnected = false
+    let group: UpstreamGroup
+    /// Of the exchange for which it was opened: the server and where that was.
+    let lease: UpstreamGroup.Lease
 
-    override init(worker: Worker, socket: consuming StreamSocket) {
+    init(worker: Worker, socket: consuming StreamSocket, group: UpstreamGroup, lease: UpstreamGroup.Lease) {
         isConnected = !socket.isConnecting
+        self.group = group
+        self.lease = lease
         super.init(worker: worker, socket: socket)
     }
 
@@ -21,7 +26,6 @@ final class UpstreamStream: WorkerStream {
     func begin(_ exchange: ProxiedExchange, method: Method) {
         self.exchange = exchange
         reader.awaitResponse(to: method, upgrade: exchange.asksForUpgrade)
-        if isConnected { setClock(.response, lasting: exchange.route.responseTimeout) } else { setClock(.connect) }
     }
 
     /// Takes the connection from its exchange, complete or not.
@@ -34,7 +38,7 @@ final class UpstreamStream: WorkerStream {
 
     override func connected() {
         isConnected = true
-        if let exchange { setClock(.response, lasting: exchange.route.responseTimeout) }
+        exchange?.upstreamConnected()
     }
 
     override func received(_ bytes: Span<UInt8>) -> Int {
@@ -70,14 +74,8 @@ final class UpstreamStream: WorkerStream {
     private func take(_ event: ResponseEvent, _ bytes: Span<UInt8>, _ exchange: ProxiedExchange, hasExcess: Bool) {
         switch event {
         case .needsMore: break
-        case .interimHead: exchange.responseHead()
-        case .switchingProtocols: exchange.responseHead()
-        case .head:
-            setClock(.gap, lasting: exchange.route.idleTimeout)
-            exchange.responseHead()
-        case .content(let range):
-            setClock(.gap, lasting: exchange.route.idleTimeout)
-            exchange.responseContent(bytes.extracting(range))
+        case .interimHead, .switchingProtocols, .head: exchange.responseHead()
+        case .content(let range): exchange.responseContent(bytes.extracting(range))
         case .end: exchange.responseEnded(excess: hasExcess)
         }
     }

@@ -9,6 +9,7 @@ extension Worker {
         switch notice {
         case .wake(let channel): switchboard.noticed(channel)
         case .serve(let service): reconfigure(service)
+        case .granted(let group, let ticket, let server): granted(group, ticket, server)
         case .drain: drain()
         case .endNow:
             isDraining = true
@@ -28,7 +29,7 @@ extension Worker {
     }
 
     private func reconfigure(_ service: Service) {
-        let upstreamMoved = service.upstreamAddress != self.service.upstreamAddress
+        let upstreamMoved = service.upstream !== self.service.upstream
         self.service = service
         accessLog = service.makeAccessLog()
         if upstreamMoved { for stream in upstream.takeAll() { stream.end() } }

@@ -27,6 +27,8 @@ final class Worker {
 
     var switchboard: Switchboard
     var upstream = UpstreamConnections()
+    /// By ticket.
+    var waitingExchanges: [UInt64: ProxiedExchange] = [:]
     var accessLog: AccessLog?
     var figures = WorkerFigures()
     var isDraining = false
@@ -252,32 +254,6 @@ final class Worker {
         (streams[number] as? ServerStream)?.perform(action)
     }
 
-    // MARK: The app
-
-    /// A connection to the app: one that waits, or a new one.
-    func upstreamStream(fresh: Bool) throws(SystemError) -> UpstreamStream {
-        if !fresh {
-            while let stream = upstream.take() {
-                if stream.isOpen { return stream }
-            }
-        }
-        figures.upstreamConnects += 1
-        return UpstreamStream(worker: self, socket: try StreamSocket(to: service.upstreamAddress))
-    }
-
-    func keepUpstream(_ stream: UpstreamStream) {
-        if !isDraining, upstream.keep(stream, limit: service.idleUpstreamLimit) {
-            stream.setClock(.idleUpstream)
-            stream.resumeReading()
-        } else {
-            stream.end()
-        }
-    }
-
-    func noteUpstreamError(_ error: SystemError) {
-        log.debug("the application can't be reached", metadata: ["error": "\(error)"])
-    }
-
     // MARK: Figures and reloads
 
     /// The whole daemon's figures, as far as each worker has reported them.
@@ -288,7 +264,8 @@ final class Worker {
             version: Version.text, processID: Int(getpid()), workers: service.workers,
             uptime: .nanoseconds(loop.now - service.startedAt), isDraining: isDraining, epoch: hub.epoch,
             configurationPath: service.configurationPath, reloads: reloads.done, refusedReloads: reloads.refused,
-            droppedLogLines: service.droppedLogLines, pool: pool, traffic: server.traffic)
+            droppedLogLines: service.droppedLogLines, pool: pool, traffic: server.traffic,
+            servers: service.upstream.figures, waitingRequests: service.upstream.waitingCount)
     }
 
     func askForReload(for stream: ControlStream) {
@@ -326,6 +303,7 @@ final class Worker {
             server.heldChanged(by: switchboard.heldCount - figures.held)
             figures.held = switchboard.heldCount
         }
+        figures.idleUpstream = upstream.idleCount
         server.publish(figures, of: number)
         setTimer()
     }

@@ -67,6 +67,8 @@ enum Clock: Int, CaseIterable {
     case tunnel
     /// The peer of a finished connection must close.
     case linger
+    /// A server of the app must become free.
+    case queue
     /// The app must accept the connection.
     case connect
     /// The app must begin its response.

@@ -27,6 +27,7 @@ package struct PlainAnswer {
     /// What a client is told when the app gave no answer.
     package init(_ failure: ProxyFailure) {
         self.init(status: failure.status, reason: "\(failure.reason)")
+        if failure.status == 503 { retryAfter = 5 }
     }
 
     /// No more polls can be held now.

@@ -18,8 +18,10 @@ package struct ProxyExchange {
 
     /// What is to be done when the app's side fails.
     package enum Remedy: Equatable {
-        /// Send the same request once more on a fresh connection.
-        case retry
+        /// Send the same request once more to the same server, on a fresh connection.
+        case again
+        /// Send the same request to a server that is not in `tried`.
+        case elsewhere
         /// Answer the client with this.
         case answer(ProxyFailure)
         /// The response was begun and can't be completed: close so that the client sees the cut (RFC 9112 §8).
@@ -46,29 +48,42 @@ package struct ProxyExchange {
     private var requestHasEnded = false
     /// Something of the request body has gone to the app, so the request can't be sent again.
     private var contentHasLeft = false
-    private var hasBeenRetried = false
+    private var hasBeenRepeated = false
+    /// How many further servers may be tried.
+    private var retriesLeft: Int
+    /// The server that has the request, and those where it was in vain.
+    private var server: Balancer.ServerNumber?
+    package private(set) var tried = ServerSet()
+    private var lastFailure: ProxyFailure?
     private var downstreamFraming = BodyFraming.none
     private var responseIsChunked = false
 
-    package init(_ head: borrowing RequestHead) {
+    package init(_ head: borrowing RequestHead, route: ProxyRoute) {
         method = head.method
         clientIsHTTP10 = head.version == .http10
         expectsContinue = head.expectsContinue
-        asksForUpgrade = Self.forwardsUpgrade(head)
+        asksForUpgrade = route.passesUpgrade(of: head)
+        retriesLeft = route.retries
         requestFraming = head.framing
         // What has no body is complete with its head.
         requestHasEnded = head.framing == .none
         clientKeepsAlive = head.keepsAlive
     }
 
-    /// Whether an upgrade is passed on: asked for in HTTP/1.1 without a body, and not to HTTP/2, which would carry
-    /// further requests past every rule of this proxy.
-    package static func forwardsUpgrade(_ head: borrowing RequestHead) -> Bool {
-        guard head.framing == .none, let range = head.upgradeRange else { return false }
-        return !head[range].equalsIgnoringCase("h2c")
-    }
+    // MARK: The server
+
+    /// The request goes to this server.
+    package mutating func assigned(_ server: Balancer.ServerNumber) { self.server = server }
+
+    /// No server was assigned.
+    ///
+    /// - Returns: what the client is told: if the request has been somewhere, what went wrong there.
+    package func refused(_ failure: ProxyFailure) -> ProxyFailure { lastFailure ?? failure }
 
     // MARK: The request's body
+
+    /// Whether more of the request is to come.
+    package var awaitsRequest: Bool { !requestHasEnded }
 
     /// Frames a piece of the request's body for the app.
     ///
@@ -89,10 +104,15 @@ package struct ProxyExchange {
     // MARK: The response
 
     /// Decides on a response's head and writes what the client gets of it.
-    package mutating func response(_ head: borrowing ResponseHead, into writer: inout HTTPWriter) -> ResponseStep {
+    ///
+    /// - Parameter cookie: a Set-Cookie of our own for this client, or nil.
+    package mutating func response(
+        _ head: borrowing ResponseHead, cookie: [UInt8]? = nil, into writer: inout HTTPWriter
+    ) -> ResponseStep {
         if head.status == 101 {
             progress = .tunnel
-            ResponseForwarding.write(head, framing: .none, clientIsHTTP10: false, keepsAlive: true, into: &writer)
+            ResponseForwarding.write(
+                head, framing: .none, clientIsHTTP10: false, keepsAlive: true, cookie: cookie, into: &writer)
             return .tunnel
         }
         if head.isInterim {
@@ -108,7 +128,7 @@ package struct ProxyExchange {
         if downstreamFraming == .untilClose { clientKeepsAlive = false }
         ResponseForwarding.write(
             head, framing: downstreamFraming, clientIsHTTP10: clientIsHTTP10, keepsAlive: clientKeepsAlive,
-            into: &writer)
+            cookie: cookie, into: &writer)
         return .final
     }
 
@@ -159,43 +179,25 @@ package struct ProxyExchange {
     package mutating func upstreamFailed(_ failure: ProxyFailure, reused: Bool) -> Remedy {
         switch progress {
         case .waiting:
-            let mayRepeat = method.isIdempotent && requestFraming == .none && !contentHasLeft
-            if reused, failure == .disconnected, mayRepeat, !hasBeenRetried {
-                hasBeenRetried = true
-                return .retry
+            lastFailure = failure
+            if failure.reachedNobody, retriesLeft > 0, !contentHasLeft, let server {
+                retriesLeft -= 1
+                tried.insert(server)
+                return .elsewhere
+            }
+            if reused, failure == .disconnected, mayBeRepeated, !hasBeenRepeated {
+                hasBeenRepeated = true
+                return .again
             }
             return .answer(failure)
         case .streaming, .tunnel, .ended: return .cut
         }
     }
-}
 
-/// Why the app gave no answer, and what the client is told about it.
-package enum ProxyFailure: Error, Equatable, Sendable {
-    /// The connect was refused or the address can't be reached.
-    case unreachable
-    case connectTimeout
-    /// The connection ended before the response was complete.
-    case disconnected
-    case responseTimeout
-    /// What came is no HTTP response.
-    case malformedResponse
+    /// Whether the request could be sent a second time without doing anything twice (RFC 9110 §9.2.2). If it can't, a
+    /// kept connection is looked at before it is used.
+    package var mayBeRepeated: Bool { method.isIdempotent && requestFraming == .none && !contentHasLeft }
 
-    package var status: Int {
-        switch self {
-        case .unreachable, .disconnected, .malformedResponse: 502
-        case .connectTimeout, .responseTimeout: 504
-        }
-    }
-
-    /// A sentence for the client and the log.
-    package var reason: StaticString {
-        switch self {
-        case .unreachable: "The application can't be reached."
-        case .connectTimeout: "The application did not accept a connection in time."
-        case .disconnected: "The application closed the connection before it had answered."
-        case .responseTimeout: "The application did not answer in time."
-        case .malformedResponse: "The application's answer is not valid HTTP."
-        }
-    }
+    /// Whether a close does not tell the client of missing bytes, so that a reset has to (RFC 9112 §8).
+    package var cutNeedsReset: Bool { downstreamFraming == .untilClose }
 }

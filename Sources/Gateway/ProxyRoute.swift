@@ -1,7 +1,9 @@
 /// How the requests of one route are passed on to the app.
 ///
 /// A class, because every exchange refers to its route by one word.
+import ByteText
 package import ConfigFile
+package import HTTP1
 import Polling
 
 package final class ProxyRoute: Sendable {
@@ -11,9 +13,40 @@ package final class ProxyRoute: Sendable {
     package let responseTimeout: Int64
     package let idleTimeout: Int64
 
-    package init(_ proxy: Configuration.Proxy) {
+    /// Protocols in lower case that a request may ask to switch to.
+    private let upgrades: [[UInt8]]
+    private let passesAnyUpgrade: Bool
+    /// How many further servers a request is tried at when a connection can't be opened.
+    package let retries: Int
+
+    package init(_ proxy: Configuration.Proxy, _ upstream: Configuration.Upstream) {
+        upgrades = upstream.upgrades.map { Array($0.utf8) }
+        passesAnyUpgrade = upstream.upgrades.contains("*")
+        retries = upstream.retries
         contentBytesLimit = proxy.requestBodyBytes.map(UInt64.init)
         responseTimeout = proxy.responseTimeout.wholeNanoseconds
         idleTimeout = proxy.idleTimeout.wholeNanoseconds
+    }
+
+    /// Whether an upgrade is passed on: asked for in HTTP/1.1 without a body, all its protocols allowed, and none of
+    /// them HTTP/2, which would carry further requests past every rule of this proxy.
+    package func passesUpgrade(of head: borrowing RequestHead) -> Bool {
+        guard head.framing == .none, let range = head.upgradeRange else { return false }
+        let value = head[range]
+        var list = ListField(value)
+        var isAsked = false
+        while let element = list.next() {
+            let name = value.extracting(element)
+            guard !name.equalsIgnoringCase("h2c"), passesAnyUpgrade || upgrades.contains(where: { isSame(name, $0) })
+            else { return false }
+            isAsked = true
+        }
+        return isAsked
+    }
+
+    private func isSame(_ name: Span<UInt8>, _ lowercase: [UInt8]) -> Bool {
+        guard name.count == lowercase.count else { return false }
+        for index in 0..<name.count where name[index].asciiLowercased != lowercase[index] { return false }
+        return true
     }
 }

@@ -7,12 +7,14 @@ package enum ResponseForwarding {
     /// - Parameters:
     ///   - framing: how the body that follows is framed for this client.
     ///   - keepsAlive: the client's connection stays open behind it.
+    ///   - cookie: a further Set-Cookie, our own.
     package static func write(
         _ head: borrowing ResponseHead, framing: BodyFraming, clientIsHTTP10: Bool, keepsAlive: Bool,
-        into writer: inout HTTPWriter
+        cookie: [UInt8]? = nil, into writer: inout HTTPWriter
     ) {
         writer.statusLine(of: head)
         for line in head.fields.lines where passes(head, line) { writer.field(line, of: head.fields) }
+        if let cookie { writer.field("Set-Cookie", cookie.span) }
         if head.status == 101 {
             writer.field("Connection", "upgrade")
         } else if !head.isInterim {

@@ -22,12 +22,13 @@ package struct RouteTable: Sendable {
 
     package init(_ configuration: Configuration, epoch: Epoch) {
         self.epoch = epoch
-        rest = ProxyRoute(configuration.proxy)
+        rest = ProxyRoute(configuration.proxy, configuration.upstream)
         routes = configuration.routes.map { route in
             switch route.kind {
             case .hold(let hold):
                 Route(pattern: route.path, target: .hold(HoldRoute(hold, path: route.path.description)))
-            case .proxy(let proxy): Route(pattern: route.path, target: .proxy(ProxyRoute(proxy)))
+            case .proxy(let proxy):
+                Route(pattern: route.path, target: .proxy(ProxyRoute(proxy, configuration.upstream)))
             }
         }
     }

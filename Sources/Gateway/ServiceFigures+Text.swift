@@ -117,8 +117,41 @@ extension ServiceFigures {
                 prose: "Requests that the application did not answer.", value: traffic.upstreamFailures),
             Figure(
                 key: "upstream.retries", metric: "pollhold_upstream_retries_total", kind: .counter,
-                prose: "Requests sent again because a kept connection had died.", value: traffic.retried),
+                prose: "Requests sent again because a kept connection had died or none could be opened.",
+                value: traffic.retried),
+            Figure(
+                key: "upstream.idle", metric: "pollhold_upstream_connections_idle", kind: .gauge,
+                prose: "Connections to the application that wait for a request.", value: UInt64(traffic.idleUpstream)),
+            Figure(
+                key: "upstream.waiting", metric: "pollhold_upstream_requests_waiting", kind: .gauge,
+                prose: "Requests that wait for a server.", value: UInt64(waitingRequests)),
         ]
+    }
+
+    /// For Prometheus alone; the JSON has a list of servers.
+    private var serverFigures: [Figure] {
+        servers.map { server in
+            Figure(
+                key: "", metric: "pollhold_upstream_server_up", label: "server=\"\(server.name)\"", kind: .gauge,
+                prose: "Whether requests go to the server as a matter of course.", value: server.isIn ? 1 : 0)
+        }
+            + servers.map { server in
+                Figure(
+                    key: "", metric: "pollhold_upstream_server_active", label: "server=\"\(server.name)\"",
+                    kind: .gauge, prose: "Requests under way at the server.", value: UInt64(server.active))
+            }
+    }
+
+    private func appendServers(to text: inout [UInt8]) {
+        text.append(#","servers":["#)
+        for (index, server) in servers.enumerated() {
+            text.append(index == 0 ? #"{"name":"# : #",{"name":"#)
+            text.append(jsonText: server.name)
+            text.append(server.isIn ? #","in":true,"active":"# : #","in":false,"active":"#)
+            text.append(decimal: UInt64(server.active))
+            text.append("}")
+        }
+        text.append("]")
     }
 
     /// One JSON object; figures with a dot in their key stand in an object of their own.
@@ -153,7 +186,9 @@ extension ServiceFigures {
             text.append(":")
             text.append(decimal: figure.value)
         }
-        text.append(group.isEmpty ? "}\n" : "}}\n")
+        if !group.isEmpty { text.append("}") }
+        appendServers(to: &text)
+        text.append("}\n")
         return text
     }
 
@@ -166,7 +201,7 @@ extension ServiceFigures {
     package var prometheus: [UInt8] {
         var text: [UInt8] = []
         var described = ""
-        for figure in figures {
+        for figure in figures + serverFigures {
             if figure.metric != described {
                 described = figure.metric
                 text.append(contentsOf: "# HELP \(figure.metric) \(figure.prose)\n".utf8)

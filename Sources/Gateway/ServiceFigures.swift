@@ -17,11 +17,14 @@ package struct ServiceFigures: Sendable {
     package var droppedLogLines: UInt64
     package var pool: PoolFigures
     package var traffic: WorkerFigures
+    package var servers: [ServerFigures]
+    /// Requests that wait for a server.
+    package var waitingRequests: Int
 
     package init(
         version: String, processID: Int, workers: Int, uptime: Duration, isDraining: Bool, epoch: Epoch,
         configurationPath: String, reloads: UInt64, refusedReloads: UInt64, droppedLogLines: UInt64, pool: PoolFigures,
-        traffic: WorkerFigures
+        traffic: WorkerFigures, servers: [ServerFigures] = [], waitingRequests: Int = 0
     ) {
         self.version = version
         self.processID = processID
@@ -35,6 +38,24 @@ package struct ServiceFigures: Sendable {
         self.droppedLogLines = droppedLogLines
         self.pool = pool
         self.traffic = traffic
+        self.servers = servers
+        self.waitingRequests = waitingRequests
+    }
+}
+
+/// One of the app's servers at one moment.
+package struct ServerFigures: Equatable, Sendable {
+    /// As the configuration has it.
+    package let name: String
+    /// Requests go there as a matter of course.
+    package let isIn: Bool
+    /// Exchanges under way.
+    package let active: Int
+
+    package init(name: String, isIn: Bool, active: Int) {
+        self.name = name
+        self.isIn = isIn
+        self.active = active
     }
 }
 

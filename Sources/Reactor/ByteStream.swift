@@ -70,6 +70,16 @@ open class ByteStream: EventSource {
     /// The peer has ended its side while this stream is paused; bytes may still wait before that end.
     open func peerClosedWhilePaused() {}
 
+    /// Whether the socket has neither bytes nor an end to tell of. One system call, for a stream that has been idle and
+    /// is about to carry something that must not be sent twice.
+    package final var isQuiet: Bool {
+        guard let number = descriptor?.number else { return false }
+        var byte: UInt8 = 0
+        let flags = Int32(MSG_PEEK) | Int32(MSG_DONTWAIT)
+        let count = FileDescriptor.retryingInterrupts { unsafe recv(number, &byte, 1, flags) }
+        return count < 0 && errno == EAGAIN
+    }
+
     // MARK: What a subclass does
 
     package final var isOpen: Bool { descriptor != nil }

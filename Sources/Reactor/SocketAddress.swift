@@ -112,6 +112,16 @@ extension SocketAddress {
         }
     }
 
+    /// Reads an address of a list that the system made.
+    init(system address: UnsafePointer<sockaddr>, length: socklen_t) {
+        var storage = sockaddr_storage()
+        let count = min(Int(length), MemoryLayout<sockaddr_storage>.size)
+        unsafe withUnsafeMutableBytes(of: &storage) { bytes in
+            unsafe bytes.copyMemory(from: UnsafeRawBufferPointer(start: address, count: count))
+        }
+        self.init(systemForm: storage, length: length)
+    }
+
     /// Reads an address that a system call wrote; an unknown family is an unnamed peer.
     init(systemForm storage: sockaddr_storage, length: socklen_t) {
         self = unsafe withUnsafeBytes(of: storage) { bytes in

@@ -15,7 +15,7 @@ struct ArchitectureTests {
         "Polling": ["ByteText", "DequeModule"],
         "ConfigFile": ["Glibc", "Yams"],
         "Reactor": ["CLibevent", "Glibc", "Synchronization"],
-        "Gateway": ["ByteText", "HTTP1", "JSONText", "Polling", "ConfigFile"],
+        "Gateway": ["ByteText", "HTTP1", "JSONText", "Polling", "ConfigFile", "DequeModule"],
         "Daemon": [
             "ByteText", "HTTP1", "JSONText", "Polling", "ConfigFile", "Gateway", "Reactor", "Logging", "Glibc",
             "Synchronization",

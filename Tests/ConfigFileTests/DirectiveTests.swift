@@ -105,7 +105,9 @@ struct DirectiveTests {
         var keys = row.path.split(separator: ".").map(String.init)
         var text = "{ \(keys.removeLast()): \(value) }"
         var siblings = [
-            "": ["upstream: { server: http://127.0.0.1:8000 }"], "upstream": ["server: http://127.0.0.1:8000"],
+            "": ["upstream: { server: http://127.0.0.1:8000 }"],
+            "upstream": keys.contains("servers[]") ? [] : ["server: http://127.0.0.1:8000"],
+            "upstream.servers[]": ["address: http://127.0.0.1:8000"], "upstream.health": ["path: /"],
         ]
         siblings["routes[].hold"] = ["channels: news"]
         siblings["publish[]"] = ["channels: news"]
@@ -118,7 +120,7 @@ struct DirectiveTests {
             guard let key = keys.popLast() else { break }
             switch key {
             case "routes[]": text = "{ routes: [{ path: /poll, \(text.dropFirst(2))] }"
-            case "publish[]": text = "{ publish: [\(text)] }"
+            case _ where key.hasSuffix("[]"): text = "{ \(key.dropLast(2)): [\(text)] }"
             default: text = "{ \(key): \(text) }"
             }
         }

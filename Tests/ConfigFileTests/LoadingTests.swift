@@ -15,7 +15,19 @@ struct LoadingTests {
             """
             listen: ["*:80", "[::1]:81", unix:/run/a.sock, localhost:82, ":83"]
             upstream:
-              server: http://app.internal:8000/
+              servers:
+                - http://app.internal:8000/
+                - { address: unix:/run/app.sock, weight: 36, connections: 37 }
+                - { address: "http://[::1]:84", connections: none }
+              connections: 38
+              balance: least_connections
+              sticky: { cookie: stay }
+              queue: { length: 39, timeout: 40s }
+              failures: { count: 41, pause: 42s }
+              health: { path: /up, interval: 43s, timeout: 44s, rise: 45, fall: 46 }
+              nameservers: [127.0.0.1:47, "::1"]
+              retries: 48
+              upgrade: [WebSocket, tls/1.0]
               connect_timeout: 1s
               response_timeout: 2s
               idle_timeout: 3s
@@ -55,7 +67,17 @@ struct LoadingTests {
         #expect(
             configuration.upstream
                 == .init(
-                    server: .network(host: "app.internal", port: 8000), connectTimeout: .seconds(1),
+                    servers: [
+                        .init(address: .network(host: "app.internal", port: 8000), weight: 1, connections: 38),
+                        .init(address: .unix(path: "/run/app.sock"), weight: 36, connections: 37),
+                        .init(address: .network(host: "::1", port: 84), weight: 1, connections: nil),
+                    ], balance: .leastConnections, stickyCookie: "stay",
+                    queue: .init(length: 39, timeout: .seconds(40)),
+                    failures: .init(count: 41, pause: .seconds(42)),
+                    health: .init(
+                        path: "/up", interval: .seconds(43), timeout: .seconds(44), rise: 45, fall: 46),
+                    nameservers: ["127.0.0.1:47", "[::1]:53"], retries: 48, upgrades: ["websocket", "tls/1.0"],
+                    connectTimeout: .seconds(1),
                     responseTimeout: .seconds(2), idleTimeout: .seconds(3), idleConnections: 4,
                     idleConnectionTimeout: .seconds(5), host: "app"))
         #expect(
@@ -103,7 +125,7 @@ struct LoadingTests {
     @Test func `a variable fills a value and adds no keys`() throws {
         let text = "upstream: http://${HOST}:${PORT:-8000}\nuser: ${TRICK}\ngroup: a$$b\n"
         let configuration = try Self.load(text, ["HOST": "10.0.0.1", "TRICK": "root\nworkers: 3"])
-        #expect(configuration.upstream.server == .network(host: "10.0.0.1", port: 8000))
+        #expect(configuration.upstream.servers.map(\.address) == [.network(host: "10.0.0.1", port: 8000)])
         #expect(configuration.user == "root\nworkers: 3")
         #expect(configuration.group == "a$b")
     }

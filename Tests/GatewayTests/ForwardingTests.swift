@@ -16,7 +16,7 @@ struct ForwardingTests {
             var writer = HTTPWriter()
             RequestForwarding.write(
                 head, client: Self.client, host: host.map { Array($0.utf8) },
-                upgrading: ProxyExchange.forwardsUpgrade(head), into: &writer)
+                upgrading: try proxyRoute().passesUpgrade(of: head), into: &writer)
             return text(writer)
         }
     }
@@ -86,7 +86,7 @@ struct ForwardingTests {
 
     func answered(_ request: String, _ response: String) throws -> String {
         try withRequest(request) { head in
-            var exchange = ProxyExchange(head)
+            var exchange = ProxyExchange(head, route: try proxyRoute())
             return try withResponse(response, to: head.method, upgrade: exchange.asksForUpgrade) { response in
                 var writer = HTTPWriter()
                 _ = exchange.response(response, into: &writer)
@@ -144,19 +144,19 @@ struct ForwardingTests {
 
     @Test(arguments: [
         // A kept connection that the app had closed: once more, if that can do no harm.
-        (get, true, ProxyFailure.disconnected, ProxyExchange.Remedy.retry),
+        (get, true, ProxyFailure.disconnected, ProxyExchange.Remedy.again),
         (get, false, .disconnected, .answer(.disconnected)), (get, true, .responseTimeout, .answer(.responseTimeout)),
         ("POST / HTTP/1.1\nHost: a", true, .disconnected, .answer(.disconnected)),
         ("PUT / HTTP/1.1\nHost: a\nContent-Length: 1", true, .disconnected, .answer(.disconnected)),
-        ("DELETE / HTTP/1.1\nHost: a", true, .disconnected, .retry),
+        ("DELETE / HTTP/1.1\nHost: a", true, .disconnected, .again),
         (get, false, .unreachable, .answer(.unreachable)),
     ]) func `a failure before the response is retried or told`(
         request: String, reused: Bool, failure: ProxyFailure, remedy: ProxyExchange.Remedy
     ) throws {
         try withRequest(request) { head in
-            var exchange = ProxyExchange(head)
+            var exchange = ProxyExchange(head, route: try proxyRoute())
             #expect(exchange.upstreamFailed(failure, reused: reused) == remedy)
-            if remedy == .retry {
+            if remedy == .again {
                 #expect(exchange.upstreamFailed(failure, reused: true) == .answer(failure), "only once")
             }
         }
@@ -164,7 +164,7 @@ struct ForwardingTests {
 
     @Test func `a failure inside the response cuts it`() throws {
         try withRequest(Self.get) { head in
-            var exchange = ProxyExchange(head)
+            var exchange = ProxyExchange(head, route: try proxyRoute())
             try withResponse("HTTP/1.1 200 OK\nContent-Length: 5") { response in
                 var writer = HTTPWriter()
                 _ = exchange.response(response, into: &writer)
@@ -183,7 +183,7 @@ struct ForwardingTests {
             ("POST / HTTP/1.1\nHost: a\nContent-Length: 5", "HTTP/1.1 413 No\nContent-Length: 0", false),
         ] {
             try withRequest(request) { head in
-                var exchange = ProxyExchange(head)
+                var exchange = ProxyExchange(head, route: try proxyRoute())
                 try withResponse(response) { response in
                     var writer = HTTPWriter()
                     _ = exchange.response(response, into: &writer)

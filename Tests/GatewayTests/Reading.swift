@@ -1,4 +1,5 @@
 /// Heads for tests, read by the real readers from text.
+import ConfigFile
 import Gateway
 import HTTP1
 import Testing
@@ -34,6 +35,15 @@ func withResponse<Result>(
     case .head, .interimHead, .switchingProtocols: return try body(head)
     default: throw TestFailure("no head: \(event)")
     }
+}
+
+/// How requests are passed on that no route of the configuration takes.
+///
+/// - Parameter upstream: keys of `upstream` beside the server.
+func proxyRoute(_ upstream: String = "") throws -> ProxyRoute {
+    let text = "upstream: { server: http://127.0.0.1:1, \(upstream) }"
+    let configuration = try Configuration.load(text: text, file: "test.yaml", environment: [:])
+    return ProxyRoute(configuration.proxy, configuration.upstream)
 }
 
 /// What a writer wrote, with LF for CRLF and without the empty line.
