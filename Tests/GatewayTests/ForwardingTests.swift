@@ -211,7 +211,7 @@ struct ForwardingTests {
     ]) func `trailers pass as trailers, but for our own names`(given: String, expected: String) throws {
         let trailers = try trailers(given)
         try withRequest("POST / HTTP/1.1\nHost: a\nTransfer-Encoding: chunked") { head in
-            var exchange = ProxyExchange(head)
+            var exchange = ProxyExchange(head, route: try proxyRoute())
             var writer = HTTPWriter()
             exchange.requestEnded(trailers: trailers, into: &writer)
             #expect(text(writer) == expected)
@@ -228,7 +228,7 @@ struct ForwardingTests {
     @Test func `what has no trailers gets none, whatever is left of another message`() throws {
         let trailers = try trailers("X-Foreign: 1\n")
         try withRequest("POST / HTTP/1.1\nHost: a\nContent-Length: 1") { head in
-            var exchange = ProxyExchange(head)
+            var exchange = ProxyExchange(head, route: try proxyRoute())
             var writer = HTTPWriter()
             exchange.requestEnded(trailers: trailers, into: &writer)
             #expect(text(writer) == "")
