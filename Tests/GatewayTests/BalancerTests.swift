@@ -1,7 +1,8 @@
 import ConfigFile
-@testable import Gateway
 import Polling
 import Testing
+
+@testable import Gateway
 
 /// A balancer behind a reference, so that an expectation may change it, with tickets of its own.
 final class TestGroup {
