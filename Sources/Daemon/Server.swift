@@ -26,6 +26,7 @@ package final class Server {
     /// Of the configuration that is served.
     private var upstream: UpstreamGroup
     private var watch: UpstreamWatch?
+    private var watchdog: Watchdog
 
     private var accessWriter: LogWriter?
     private var threads: [LoopThread] = []
@@ -47,6 +48,7 @@ package final class Server {
         self.configuration = configuration
         self.environment = environment
         SignalSource.ignoreBrokenPipes()
+        CoreDump.leaveOutMemory()
         descriptorsLimit = DescriptorLimit.raise()
         do throws(SystemError) {
             loop = try EventLoop()
@@ -65,6 +67,7 @@ package final class Server {
         } catch {
             throw StartError(description: "\(error)")
         }
+        watchdog = Watchdog(workers: configuration.workers)
         sockets = try ListeningSockets(configuration)
     }
 
@@ -95,6 +98,7 @@ package final class Server {
         var expiry: LoopTimer?
         expiry = LoopTimer(loop: loop) { [unowned self] in
             expirePool()
+            askWorkers()
             upstream.tick(now: Moment(nanoseconds: loop.now))
             expiry?.set(loop.now + 1_000_000_000)
         }
@@ -183,8 +187,28 @@ package final class Server {
             failure = error
             runningWorkers -= 1
         case .ended: runningWorkers -= 1
+        case .here(let worker):
+            if let finding = watchdog.answered(worker.index) { tell(finding) }
         case .reload(let worker, let stream, let serial):
             hub.door(of: worker).post(.reloaded(stream: stream, serial: serial, errors: reload()))
+        }
+    }
+
+    private func askWorkers() {
+        guard runningWorkers == threads.count else { return }  // the first ones have ended; the drain has a clock
+        for finding in watchdog.tick() { tell(finding) }
+        hub.tellAll(.areYouThere)
+    }
+
+    private func tell(_ finding: Watchdog.Finding) {
+        switch finding {
+        case .stuck(let worker):
+            log.error("worker \(worker) makes no progress", metadata: ["seconds": "\(Watchdog.patience)"])
+        case .recovered(let worker): log.warning("worker \(worker) goes on")
+        case .lost(let worker):
+            log.critical("worker \(worker) is lost; the process ends so that it can be started anew")
+            writer.end()
+            abort()
         }
     }
 

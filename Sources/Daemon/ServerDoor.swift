@@ -52,6 +52,8 @@ enum ServerNotice: Sendable {
     case started
     case failed(SystemError)
     case ended
+    /// The answer to `areYouThere`.
+    case here(WorkerNumber)
     /// A publisher asks for a reload; the answer goes to this stream of this worker.
     case reload(worker: WorkerNumber, stream: Int, serial: UInt64)
 }
@@ -63,6 +65,8 @@ enum WorkerNotice: Sendable {
     /// Serve by this configuration from now on.
     case serve(Service)
     case drain
+    /// The watchdog's question.
+    case areYouThere
     /// A request of this worker that waited has a place at this server.
     case granted(UpstreamGroup, ticket: UInt64, server: Balancer.ServerNumber)
     /// The time for draining is up.

@@ -10,6 +10,7 @@ extension Worker {
         case .wake(let channel): switchboard.noticed(channel)
         case .serve(let service): reconfigure(service)
         case .granted(let group, let ticket, let server): granted(group, ticket, server)
+        case .areYouThere: reportPresence()
         case .drain: drain()
         case .endNow:
             isDraining = true

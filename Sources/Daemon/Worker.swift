@@ -268,6 +268,8 @@ final class Worker {
             servers: service.upstream.figures, waitingRequests: service.upstream.waitingCount)
     }
 
+    func reportPresence() { server.inbox.post(.here(number)) }
+
     func askForReload(for stream: ControlStream) {
         server.inbox.post(.reload(worker: number, stream: stream.number, serial: stream.serial))
     }

@@ -181,6 +181,12 @@ struct ProcessTests {
         }
     }
 
+    @Test func `a core dump would show nothing of the memory`() throws {
+        let pollhold = try PollholdProcess(PollTests.configuration())
+        let filter = try String(contentsOfFile: "/proc/\(pollhold.pid)/coredump_filter", encoding: .utf8)
+        #expect(UInt64(filter.split(separator: "\n")[0], radix: 16) == 0x10)
+    }
+
     @Test func `an unprivileged user runs everything in a directory of his own`() throws {
         guard getuid() == 0 else {
             print("process: not root, so every test of this run is by an unprivileged user")
