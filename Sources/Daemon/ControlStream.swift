@@ -57,6 +57,7 @@ final class ControlStream: ServerStream {
     }
 
     override func refuse(_ error: HTTPError) {
+        abandon()
         answerError(status: error.status, reason: error.reason)
     }
 

@@ -54,7 +54,6 @@ final class DownstreamStream: ServerStream {
         guard case .proxied(let proxied) = exchange else { return }
         contentBytes += UInt64(bytes.count)
         if contentBytes > proxied.route.contentBytesLimit ?? .max {
-            proxied.downstreamGone()
             return refuse(.contentTooLong(limit: contentBytes))
         }
         proxied.requestContent(bytes)
@@ -66,6 +65,12 @@ final class DownstreamStream: ServerStream {
 
     override func refuse(_ error: HTTPError) {
         worker.figures.refused += 1
+        if case .proxied(let proxied) = exchange, proxied.responseHasBegun {
+            leaveExchange()
+            // An answer of ours in the middle of the app's would be taken for a part of it.
+            return cut(proxied, reset: proxied.cutNeedsReset)
+        }
+        leaveExchange()
         answer(PlainAnswer(status: error.status, reason: error.reason, closes: true))
     }
 
@@ -152,7 +157,7 @@ final class DownstreamStream: ServerStream {
         }
     }
 
-    override func abandon() {
+    private func leaveExchange() {
         switch exchange {
         case .none: break
         case .poll:
@@ -161,6 +166,10 @@ final class DownstreamStream: ServerStream {
         case .proxied(let proxied): proxied.downstreamGone()
         }
         exchange = .none
+    }
+
+    override func abandon() {
+        leaveExchange()
         // 499 is what proxies write for a client that left before its answer.
         finishAccessEntry(status: 499, bytes: 0, answer: nil)
     }

@@ -37,6 +37,9 @@ final class ProxiedExchange {
 
     var asksForUpgrade: Bool { machine.asksForUpgrade }
     var isTunnel: Bool { machine.progress == .tunnel }
+    /// Some of the response has been passed on, so the client can be told nothing else any more.
+    var responseHasBegun: Bool { machine.progress != .waiting }
+    var cutNeedsReset: Bool { machine.cutNeedsReset }
 
     init(downstream: DownstreamStream, route: ProxyRoute) {
         worker = downstream.worker

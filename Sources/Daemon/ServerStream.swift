@@ -60,7 +60,7 @@ class ServerStream: WorkerStream {
     /// Bytes of a tunnel.
     func tunnelReceived(_ bytes: Span<UInt8>) {}
     func tunnelInputEnded() {}
-    /// The request can't be read; the connection ends with this.
+    /// The request can't be read; whatever is under way for it is given up, and the connection ends with this.
     func refuse(_ error: HTTPError) { preconditionFailure("a subclass says how it refuses") }
 
     /// What the Switchboard decided for this connection's poll.
@@ -162,10 +162,21 @@ class ServerStream: WorkerStream {
                 if phase == .discarding { beginNextRequest() } else if phase == .exchange { requestReceived() }
             }
         } catch {
+            switch phase {
+            case .discarding:
+                // Its request has been answered, and whatever follows is none.
+                linger()
+            case .head:
+                manner = RequestManner()
+                // No other answer than one to HEAD has no body, and a client takes none for one.
+                let head = bytes.extracting(position...)
+                manner.isHeadOnly = head.count >= 5 && head.extracting(0..<5).equals("HEAD ")
+                refuse(error)
+            default:
+                manner.keepsAlive = false
+                refuse(error)
+            }
             position = bytes.count
-            manner.keepsAlive = false
-            if phase == .exchange { abandon() }
-            if isOpen { refuse(error) }
         }
         return true
     }
@@ -205,9 +216,8 @@ class ServerStream: WorkerStream {
             manner = RequestManner()
             refuse(.headTooSlow)
         case .body where phase == .exchange:
-            abandon()
             manner.keepsAlive = false
-            if isOpen { refuse(.contentTooSlow) }
+            refuse(.contentTooSlow)
         default: end()
         }
     }
