@@ -47,7 +47,7 @@ let package = Package(
         room("JSONText", ["ByteText"]),
         room("ProxyProtocol", ["ByteText"]),
         room("Polling", ["ByteText", .product(name: "DequeModule", package: "swift-collections")]),
-        room("ConfigFile", [.product(name: "Yams", package: "Yams")]),
+        room("ConfigFile", ["ByteText", .product(name: "Yams", package: "Yams")]),
         room("Reactor", ["CLibevent"]),
 
         // The middle: decisions on values.
@@ -62,7 +62,7 @@ let package = Package(
         room(
             "Daemon",
             [
-                "ByteText", "HTTP1", "JSONText", "Polling", "ConfigFile", "Gateway", "Reactor",
+                "ByteText", "HTTP1", "JSONText", "ProxyProtocol", "Polling", "ConfigFile", "Gateway", "Reactor",
                 .product(name: "Logging", package: "swift-log"),
             ]),
         .executableTarget(

@@ -1,4 +1,5 @@
 /// Publish rules: what of the ordinary traffic is a publish.
+import ByteText
 import Yams
 
 extension Configuration {
@@ -9,7 +10,7 @@ extension Configuration {
         package var channels: [TemplateText]
         package var data: Data
         /// Who may send what is answered here.
-        package var from: [AddressBlock]
+        package var from: AddressList
         /// The status with which Pollhold answers instead of the application; nil: it doesn't.
         package var answer: Int?
 
@@ -90,13 +91,21 @@ extension Configuration {
         }
     }
 
-    static func addresses(_ section: SectionReader, _ key: String) -> [AddressBlock] {
-        section.scalars(key).compactMap { text, mark in
-            if let block = AddressBlock(text) { return block }
-            section.collector.note(
-                mark, found: "\(key): \(section.quoted(text))", expected: "expected \(section.row(key).expectation)")
-            return nil
+    static func addresses(_ section: SectionReader, _ key: String) -> AddressList {
+        var list = AddressList()
+        for (text, mark) in section.scalars(key) {
+            let bytes = Array(text.utf8)
+            if text == "unix" {
+                list.includesUnix = true
+            } else if let range = AddressRange(bytes.span) {
+                list.ranges.append(range)
+            } else {
+                section.collector.note(
+                    mark, found: "\(key): \(section.quoted(text))",
+                    expected: "expected \(section.row(key).expectation)")
+            }
         }
+        return list
     }
 
     /// A word, or a template; a template has a reference in it, so that a misspelt word is not taken for one.

@@ -5,6 +5,9 @@ import Yams
 extension Configuration {
     init(_ root: SectionReader) {
         listen = Self.listen(root)
+        trusted = Self.addresses(root, "trusted")
+        forwarding = Self.forwarding(root.section("forwarding"))
+        requestID = root.choice("request_id", as: RequestID.self) ?? .app
         upstream = Upstream(root)
         control = root.has("control") ? Self.control(root.section("control")) : nil
         workers = root.optionalInteger("workers") ?? min(64, max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))))
@@ -23,26 +26,6 @@ extension Configuration {
     }
 
     // MARK: Addresses
-
-    private static func listen(_ root: SectionReader) -> [ListenAddress] {
-        var addresses: [ListenAddress] = []
-        for (text, mark) in root.scalars("listen") {
-            guard let address = ListenAddress(text) else {
-                root.collector.note(
-                    mark, found: "listen: \(root.quoted(text))", expected: "expected \(root.row("listen").expectation)")
-                continue
-            }
-            if addresses.contains(address), address.port != 0 {
-                root.collector.note(mark, found: "listen: \(root.quoted(text)) twice", expected: "expected it once")
-            }
-            addresses.append(address)
-        }
-        if addresses.isEmpty, root.collector.errors.isEmpty {
-            root.collector.note(
-                root.node("listen")?.mark, found: "listen: an empty list", expected: "expected an address")
-        }
-        return addresses
-    }
 
     private static func control(_ section: SectionReader) -> Control {
         let socket = section.filePath("socket")
@@ -92,28 +75,6 @@ extension Configuration {
             format: section.choice("format", as: Log.Format.self) ?? .text, access: access ?? .off,
             accessFormat: section.choice("access_format", as: Log.Format.self) ?? .text)
     }
-}
-
-extension ListenAddress {
-    /// `host:port` with the host in numbers, `*` or nothing for all addresses; `unix:/path`.
-    init?(_ text: String) {
-        if text.hasPrefix("unix:") {
-            let path = String(text.dropFirst(5))
-            guard path.hasPrefix("/"), path.utf8.count <= 107 else { return nil }
-            self = .unix(path: path)
-            return
-        }
-        guard let (host, port) = hostAndPort(text) else { return nil }
-        let wanted = host.isEmpty || host == "*" ? "0.0.0.0" : host == "localhost" ? "127.0.0.1" : host
-        var four = in_addr()
-        var six = in6_addr()
-        guard unsafe inet_pton(AF_INET, wanted, &four) == 1 || inet_pton(AF_INET6, wanted, &six) == 1 else {
-            return nil
-        }
-        self = .network(host: wanted, port: port)
-    }
-
-    var port: UInt16? { if case .network(_, let port) = self { port } else { nil } }
 }
 
 /// Splits `host:port`, where an IPv6 address stands in brackets.

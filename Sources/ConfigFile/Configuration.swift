@@ -1,6 +1,10 @@
 /// Everything that the file decides, as plain values with their defaults filled in (DESIGN §7).
 package struct Configuration: Equatable, Sendable {
-    package var listen: [ListenAddress]
+    package var listen: [Listen]
+    /// Who may say on whose behalf it asks.
+    package var trusted: AddressList
+    package var forwarding: Forwarding
+    package var requestID: RequestID
     package var upstream: Upstream
     /// nil: no control socket.
     package var control: Control?
@@ -15,6 +19,44 @@ package struct Configuration: Equatable, Sendable {
     package var limits: Limits
     package var timeouts: Timeouts
     package var log: Log
+
+    package struct Listen: Equatable, Sendable {
+        package var address: ListenAddress
+        /// Every connection begins with a PROXY header.
+        package var proxyProtocol: Bool
+        /// TLS ends in front of this address.
+        package var isSecure: Bool
+
+        package init(_ address: ListenAddress, proxyProtocol: Bool = false, isSecure: Bool = false) {
+            self.address = address
+            self.proxyProtocol = proxyProtocol
+            self.isSecure = isSecure
+        }
+    }
+
+    package struct Forwarding: Equatable, Sendable {
+        package var send: Sent
+        /// What a trusted peer is believed; the other family is only written.
+        package var believe: Family
+
+        package enum Family: String, CaseIterable, Sendable {
+            case xForwarded = "x-forwarded"
+            case forwarded
+        }
+        package enum Sent: String, CaseIterable, Sendable {
+            case both
+            case xForwarded = "x-forwarded"
+            case forwarded
+            case none
+        }
+    }
+
+    /// Who gets to see a request's X-Request-Id; `off`: it is a field like any other.
+    package enum RequestID: String, CaseIterable, Sendable {
+        case off
+        case app
+        case client
+    }
 
     package struct Control: Equatable, Sendable {
         package var socket: String

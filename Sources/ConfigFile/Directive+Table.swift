@@ -8,6 +8,26 @@ extension Directive {
         Directive(
             "listen", .listenAddresses, default: "127.0.0.1:8080",
             "Where clients come in. Port 0 lets the system choose."),
+        Directive("listen[].address", .listenAddress, "The address, of an entry that says more."),
+        Directive(
+            "listen[].proxy_protocol", .boolean, default: "false",
+            "Every connection begins with a PROXY header, version 1 or 2."),
+        Directive(
+            "listen[].scheme", .choice(["http", "https"]), default: "http",
+            "What clients speak; https where TLS ends in front of this address."),
+
+        Directive(
+            "trusted", .addresses, "Peers that are believed when they say on whose behalf they ask. Default: nobody."),
+        Directive("forwarding", .mapping, "What the application is told about the client."),
+        Directive(
+            "forwarding.send", .choice(["both", "x-forwarded", "forwarded", "none"]), default: "both",
+            "The fields that tell it."),
+        Directive(
+            "forwarding.believe", .choice(["x-forwarded", "forwarded"]), default: "x-forwarded",
+            "The fields by which trusted peers tell."),
+        Directive(
+            "request_id", .choice(["off", "app", "client"]), default: "app",
+            "Whether each request gets an X-Request-Id, and whether the client sees it too."),
 
         Directive("upstream", .server, "The application that stands behind: its address, or a mapping."),
         Directive("upstream.server", .server, "The application's address, if it is one server."),

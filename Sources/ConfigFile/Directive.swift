@@ -15,7 +15,9 @@ package struct Directive: Sendable {
         case choice([String])
         /// Permission bits in octal.
         case mode
-        /// `host:port`, `unix:/path`, or a list of these.
+        /// `host:port` or `unix:/path`.
+        case listenAddress
+        /// The same or a mapping, or a list of these.
         case listenAddresses
         /// `http://host:port` or `unix:/path`.
         case server
@@ -89,6 +91,7 @@ package struct Directive: Sendable {
             case .text: "text"
             case .choice(let words): "one of \(words.joined(separator: ", "))"
             case .mode: "permission bits in octal, such as \"0660\""
+            case .listenAddress: "an address such as 127.0.0.1:8080, [::1]:8080 or unix:/path"
             case .listenAddresses: "an address such as 127.0.0.1:8080, [::1]:8080 or unix:/path, or a list of them"
             case .server: "http://host:port or unix:/path"
             case .nameservers: "an address in numbers such as 127.0.0.1 or [::1]:53, or a list of them"

@@ -49,13 +49,16 @@ struct AccessLog {
     }
 
     /// Takes down what the request says of itself.
-    func begin(_ head: borrowing RequestHead, peer: String, now: Int64) -> AccessEntry {
+    func begin(
+        _ head: borrowing RequestHead, client: ClientAddress, requestID: RequestID?, now: Int64
+    ) -> AccessEntry {
         var beginning: [UInt8] = []
         var ending: [UInt8] = []
         let version: StaticString = head.version == .http10 ? " HTTP/1.0" : " HTTP/1.1"
         switch format {
         case .text:
-            beginning.append(contentsOf: "\(peer) - - [\(WallTime.now.commonLogText)] \"".utf8)
+            beginning.append(contentsOf: client.text)
+            beginning.append(contentsOf: " - - [\(WallTime.now.commonLogText)] \"".utf8)
             beginning.append(logEscaped: head[head.methodRange])
             beginning.append(" ")
             beginning.append(logEscaped: head[head.targetRange])
@@ -63,8 +66,14 @@ struct AccessLog {
             beginning.append("\"")
             ending.append(quoted: head.fields.first(of: .referer), of: head)
             ending.append(quoted: head.fields.first(of: "user-agent"), of: head)
+            if let requestID {
+                ending.append(" request_id=")
+                requestID.append(to: &ending)
+            }
         case .json:
-            beginning.append(contentsOf: #"{"time":"\#(WallTime.now.isoText)","client":"\#(peer)","method":"#.utf8)
+            beginning.append(contentsOf: #"{"time":"\#(WallTime.now.isoText)","client":""#.utf8)
+            beginning.append(contentsOf: client.text)
+            beginning.append(#"","method":"#)
             beginning.append(jsonEscapedLossy: head[head.methodRange])
             beginning.append(#","target":"#)
             beginning.append(jsonEscapedLossy: head[head.targetRange])
@@ -72,6 +81,11 @@ struct AccessLog {
             ending.append(json: head.fields.first(of: .referer), of: head)
             ending.append(#","user_agent":"#)
             ending.append(json: head.fields.first(of: "user-agent"), of: head)
+            if let requestID {
+                ending.append(#","request_id":""#)
+                requestID.append(to: &ending)
+                ending.append("\"")
+            }
         }
         return AccessEntry(beginning: beginning, ending: ending, startedAt: now)
     }

@@ -3,6 +3,7 @@ import ByteText
 import Gateway
 import HTTP1
 import Polling
+import ProxyProtocol
 import Reactor
 
 final class DownstreamStream: ServerStream {
@@ -17,18 +18,50 @@ final class DownstreamStream: ServerStream {
     /// Of the request's body, so far.
     private var contentBytes: UInt64 = 0
 
-    /// The client's address in numbers, as the app and templates get it.
-    var peerText: [UInt8] { Array(peer.host.utf8) }
+    /// The other end; behind a proxy that says so, the end that it names.
+    private var peer: Peer
+
+    /// - Parameter hasProxyHeader: the connection begins with a PROXY header.
+    init(worker: Worker, socket: consuming StreamSocket, peer: Peer, hasProxyHeader: Bool) {
+        self.peer = peer
+        super.init(worker: worker, socket: socket, hasPreamble: hasProxyHeader)
+    }
+
+    // MARK: In front of the first request
+
+    override func preambleReceived(_ bytes: Span<UInt8>) -> Int? {
+        do throws(ProxyHeaderError) {
+            switch try ProxyHeader.read(bytes) {
+            case .needsMore: return nil
+            case .whole(let header, let byteCount):
+                if case .relayed(let source, _) = header { peer.address = ClientAddress(source.address) }
+                return byteCount
+            }
+        } catch {
+            refusePreamble(error.reason)
+            return bytes.count
+        }
+    }
+
+    /// Closes without a word: what came is no HTTP, and may be anything.
+    private func refusePreamble(_ reason: String) {
+        worker.notePreambleRefused(reason)
+        end()
+    }
 
     // MARK: Requests
 
     override func headReceived() {
         contentBytes = 0
-        accessEntry = worker.accessLog?.begin(worker.requestHead, peer: peer.host, now: worker.loop.now)
-        if let answered = worker.service.rules.answered(worker.requestHead, client: peerText) {
+        let rules = worker.service.forwarding
+        let identity = ClientIdentity(worker.requestHead, peer: peer, rules: rules)
+        let requestID = worker.requestIDs.id(of: worker.requestHead, identity, rules)
+        accessEntry = worker.accessLog?.begin(
+            worker.requestHead, client: identity.client, requestID: requestID, now: worker.loop.now)
+        if let answered = worker.service.rules.answered(worker.requestHead, client: identity.client) {
             return answer(answered)
         }
-        switch worker.service.routes.decide(worker.requestHead, client: peerText) {
+        switch worker.service.routes.decide(worker.requestHead, client: identity.client) {
         case .poll(let request):
             exchange = .poll
             worker.figures.polls += 1
@@ -37,16 +70,19 @@ final class DownstreamStream: ServerStream {
             } else {
                 perform(worker.switchboard.received(request, on: number, now: worker.now))
             }
-        case .answer(let plain): answer(plain)
+        case .answer(var plain):
+            if rules.returnsRequestID { plain.requestID = requestID }
+            answer(plain)
         case .proxy(let route):
             if case .length(let length) = worker.requestHead.framing, length > route.contentBytesLimit ?? .max {
                 // Refused before it is read, so the rest of it ends the connection.
                 return refuse(.contentTooLong(limit: length))
             }
-            let proxied = ProxiedExchange(downstream: self, route: route)
+            let client = RequestForwarding.Client(identity: identity, rules: rules, requestID: requestID)
+            let proxied = ProxiedExchange(downstream: self, route: route, client: client)
             exchange = .proxied(proxied)
             worker.figures.proxied += 1
-            proxied.begin()
+            proxied.begin(client)
         }
     }
 
@@ -150,6 +186,9 @@ final class DownstreamStream: ServerStream {
     // MARK: Ends
 
     override func deadlinePassed(_ clock: Clock) {
+        if phase == .preamble, unreadBytes > 0 {
+            return refusePreamble("The PROXY header did not arrive in time.")
+        }
         if clock == .queue, case .proxied(let proxied) = exchange {
             proxied.queueTimedOut()
         } else {

@@ -10,17 +10,17 @@ import Reactor
 final class ListeningSockets {
     /// What one worker listens on.
     struct Share: Sendable {
-        let clients: [ListeningSocket]
+        let clients: [(socket: ListeningSocket, listen: Configuration.Listen)]
         let control: ListeningSocket?
     }
 
-    private let clients: [[ListeningSocket]]
+    private let clients: [(sockets: [ListeningSocket], listen: Configuration.Listen)]
     private let control: ListeningSocket?
 
     init(_ configuration: Configuration) throws(Server.StartError) {
-        var clients: [[ListeningSocket]] = []
-        for address in configuration.listen {
-            clients.append(try Self.bind(address, workers: configuration.workers))
+        var clients: [(sockets: [ListeningSocket], listen: Configuration.Listen)] = []
+        for listen in configuration.listen {
+            clients.append((try Self.bind(listen.address, workers: configuration.workers), listen))
         }
         self.clients = clients
         control = try configuration.control.map { control throws(Server.StartError) in try Self.bind(control) }
@@ -28,7 +28,7 @@ final class ListeningSockets {
     }
 
     /// Where clients come in, with the ports that the system chose.
-    var addresses: [SocketAddress] { clients.compactMap { $0.first?.address } }
+    var addresses: [SocketAddress] { clients.compactMap { $0.sockets.first?.address } }
 
     var controlPath: String? {
         guard case .unix(let path) = control?.address else { return nil }
@@ -36,7 +36,8 @@ final class ListeningSockets {
     }
 
     func share(of worker: Int) -> Share {
-        Share(clients: clients.map { $0[min(worker, $0.count - 1)] }, control: control)
+        Share(
+            clients: clients.map { ($0.sockets[min(worker, $0.sockets.count - 1)], $0.listen) }, control: control)
     }
 
     /// Removes the files of our Unix sockets.

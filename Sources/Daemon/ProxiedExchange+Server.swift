@@ -119,7 +119,9 @@ extension ProxiedExchange {
         record.end = .failed(failure)
         let downstream = downstream
         self.downstream = nil
-        downstream?.answer(PlainAnswer(failure))
+        var answer = PlainAnswer(failure)
+        answer.requestID = returnedRequestID
+        downstream?.answer(answer)
     }
 
     /// The client has gone, or is refused: the app's work is for nobody, and its connection is closed so that it may

@@ -29,6 +29,8 @@ final class ProxiedExchange {
     var ticket: UInt64?
     /// The server that the client's cookie names.
     var wantedServer: Balancer.ServerNumber?
+    /// What the client is told as X-Request-Id.
+    let returnedRequestID: RequestID?
     /// What publish rules see of it; nil: none is for it.
     var watcher: PublishWatcher?
     var upstreamTunnelHasEnded = false
@@ -41,26 +43,27 @@ final class ProxiedExchange {
     var responseHasBegun: Bool { machine.progress != .waiting }
     var cutNeedsReset: Bool { machine.cutNeedsReset }
 
-    init(downstream: DownstreamStream, route: ProxyRoute) {
+    init(downstream: DownstreamStream, route: ProxyRoute, client: RequestForwarding.Client) {
         worker = downstream.worker
         self.route = route
         group = worker.service.upstream
         self.downstream = downstream
-        machine = ProxyExchange(worker.requestHead, route: route)
+        returnedRequestID = client.rules.returnsRequestID ? client.requestID : nil
+        machine = ProxyExchange(worker.requestHead, route: route, returning: returnedRequestID)
         method = worker.requestHead.method
     }
 
     // MARK: The request
 
     /// Sends the head that stands in `worker.requestHead`.
-    func begin() {
+    func begin(_ client: RequestForwarding.Client) {
         guard let downstream else { return }
-        watcher = worker.service.rules.watcher(worker.requestHead, client: downstream.peerText)
+        watcher = worker.service.rules.watcher(worker.requestHead, client: client.identity.client)
         worker.output.reset()
         RequestForwarding.write(
-            worker.requestHead, client: RequestForwarding.Client(address: downstream.peerText),
-            host: worker.service.upstreamHost, upgrading: machine.asksForUpgrade,
-            uncompressed: watcher?.readsResponseContent ?? false, into: &worker.output)
+            worker.requestHead, client: client, host: worker.service.upstreamHost,
+            upgrading: machine.asksForUpgrade, uncompressed: watcher?.readsResponseContent ?? false,
+            into: &worker.output)
         requestHead = worker.output.bytes
         wantedServer = stickyServer()
         // What follows an upgrade belongs to the other protocol, if there will be one (RFC 9931).

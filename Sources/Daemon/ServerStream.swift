@@ -2,6 +2,7 @@
 /// and ends politely. What a request means is the subclasses' business.
 ///
 /// The phases and what is legal in them:
+///  - `preamble`: what a proxy in front says of the connection is still to come, before the first head.
 ///  - `head`: between requests, or inside a head. Bytes are read.
 ///  - `exchange`: a request is being answered. Its body is read; bytes behind it wait, a bounded number of them.
 ///  - `discarding`: the answer has left before the request's end; the rest of the body is read and dropped, bounded.
@@ -16,6 +17,7 @@ import Reactor
 
 class ServerStream: WorkerStream {
     enum Phase {
+        case preamble
         case head
         case exchange
         case discarding
@@ -30,7 +32,7 @@ class ServerStream: WorkerStream {
     /// Body bytes read for nothing, after which closing is cheaper.
     private static let discardedBytesLimit = 262_144
 
-    private(set) var phase = Phase.head
+    private(set) var phase: Phase
     private var reader = RequestReader()
     /// No request has been read.
     private var isNew = true
@@ -39,16 +41,19 @@ class ServerStream: WorkerStream {
     private var discardedBytes = 0
     /// Of the request under way, or the last one.
     private(set) var manner = RequestManner()
-    let peer: SocketAddress
 
-    init(worker: Worker, socket: consuming StreamSocket, peer: SocketAddress) {
-        self.peer = peer
+    init(worker: Worker, socket: consuming StreamSocket, hasPreamble: Bool = false) {
+        phase = hasPreamble ? .preamble : .head
         super.init(worker: worker, socket: socket)
         setClock(.head)
     }
 
     // MARK: What a subclass says
 
+    /// What comes in front of the first request.
+    ///
+    /// - Returns: how many of the bytes it takes up; nil if more are needed.
+    func preambleReceived(_ bytes: Span<UInt8>) -> Int? { preconditionFailure("a subclass reads its preamble") }
     /// A request's head stands in `worker.requestHead`.
     func headReceived() { preconditionFailure("a subclass answers requests") }
     /// A piece of its body, lent for this call.
@@ -119,6 +124,11 @@ class ServerStream: WorkerStream {
         var position = 0
         while isOpen {
             switch phase {
+            case .preamble:
+                guard let count = preambleReceived(bytes) else { return position }
+                position += count
+                if phase == .preamble { phase = .head }
+                continue
             case .lingering: return bytes.count
             case .tunnel:
                 tunnelReceived(bytes.extracting(position...))
@@ -199,7 +209,7 @@ class ServerStream: WorkerStream {
             abandon()
             self.end()
         case .head where queuedBytes > 0: linger()
-        case .head, .discarding, .lingering, .lines: self.end()
+        case .preamble, .head, .discarding, .lingering, .lines: self.end()
         }
     }
 
@@ -223,6 +233,7 @@ class ServerStream: WorkerStream {
     }
 
     override func drain() {
+        if phase == .preamble { return end() }
         if phase == .head, reader.isIdle, unreadBytes == 0, queuedBytes == 0 { end() }
     }
 }

@@ -11,6 +11,7 @@ struct Service: Sendable {
     let routes: RouteTable
     let rules: RuleTable
     let upstream: UpstreamGroup
+    let forwarding: ForwardingRules
     /// What the app is told as Host; nil: what the client said.
     let upstreamHost: [UInt8]?
     let idleUpstreamLimit: Int
@@ -36,6 +37,7 @@ struct Service: Sendable {
         routes = RouteTable(configuration, epoch: epoch)
         rules = RuleTable(configuration)
         self.upstream = upstream
+        forwarding = ForwardingRules(configuration)
         upstreamHost = configuration.upstream.host.map { Array($0.utf8) }
         idleUpstreamLimit = configuration.upstream.idleConnections
         let limits = configuration.limits

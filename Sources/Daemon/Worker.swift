@@ -4,6 +4,7 @@
 /// A turn: the loop waits and calls streams; then `afterTurn` answers woken polls for a bounded time, ends holds and
 /// connections whose time is up, tells the pool which holds have ended, and drops closed streams. A stream is never
 /// freed inside its own callback.
+import ConfigFile
 import Gateway
 import Glibc
 import HTTP1
@@ -31,6 +32,8 @@ final class Worker {
     var waitingExchanges: [UInt64: ProxiedExchange] = [:]
     var accessLog: AccessLog?
     var figures = WorkerFigures()
+    private var preambleNotice = RareNotice()
+    var requestIDs = RequestIDs()
     var isDraining = false
 
     /// Reused by every stream of this worker for the call under way.
@@ -90,10 +93,14 @@ final class Worker {
     // MARK: Listening
 
     func listen(on sockets: ListeningSockets.Share) {
-        for socket in sockets.clients {
+        for (socket, listen) in sockets.clients {
             listeners.append(
                 Listener(loop: loop, socket: socket) { [unowned self] outcome in
-                    accept(outcome) { _ = DownstreamStream(worker: self, socket: $0, peer: $1) }
+                    accept(outcome) {
+                        _ = DownstreamStream(
+                            worker: self, socket: $0, peer: Peer(ClientAddress($1), isSecure: listen.isSecure),
+                            hasProxyHeader: listen.proxyProtocol)
+                    }
                     if server.connectionCount >= service.connectionsLimit {
                         pauseAccepting("the connection limit is reached")
                     }
@@ -102,7 +109,7 @@ final class Worker {
         // Publishers and operators come in also when clients have taken all places; the reserve is theirs.
         controlListener = sockets.control.map { socket in
             Listener(loop: loop, socket: socket) { [unowned self] outcome in
-                accept(outcome) { _ = ControlStream(worker: self, socket: $0, peer: $1) }
+                accept(outcome) { socket, _ in _ = ControlStream(worker: self, socket: socket) }
             }
         }
     }
@@ -138,6 +145,13 @@ final class Worker {
         acceptPausedUntil = nil
         for listener in listeners { listener.resume() }
         controlListener?.resume()
+    }
+
+    /// A connection was to begin with a PROXY header and didn't.
+    func notePreambleRefused(_ reason: String) {
+        figures.preamblesRefused += 1
+        guard let count = preambleNotice.happened(now: loop.now) else { return }
+        log.warning("connections without a valid PROXY header were closed: \(reason)", metadata: ["count": "\(count)"])
     }
 
     // MARK: Streams

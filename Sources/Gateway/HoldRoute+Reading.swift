@@ -8,7 +8,7 @@ extension HoldRoute {
     /// - Parameters:
     ///   - captures: what the path pattern captured.
     func decide(
-        _ head: borrowing RequestHead, captures: PathPattern.Captures, client: [UInt8], epoch: Epoch
+        _ head: borrowing RequestHead, captures: PathPattern.Captures, client: ClientAddress, epoch: Epoch
     ) -> Decision {
         let origin = crossOrigin.allowed(head)
         switch head.method {

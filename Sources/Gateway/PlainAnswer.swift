@@ -17,6 +17,8 @@ package struct PlainAnswer {
     package var allow: StaticString?
     package var crossOrigin: (rules: CrossOrigin, origin: AllowedOrigin)?
     package var isPreflight = false
+    /// Told to the client as X-Request-Id.
+    package var requestID: RequestID?
 
     package init(status: Int, reason: String, closes: Bool = false) {
         self.status = status
@@ -58,6 +60,7 @@ package struct PlainAnswer {
             rules.writeFields(for: origin, into: &writer)
             if isPreflight { rules.writePreflightFields(for: origin, into: &writer) }
         }
+        requestID?.writeField(into: &writer)
         manner.writeConnectionField(into: &writer)
         writer.endOfHead()
         guard !manner.isHeadOnly else { return 0 }

@@ -57,8 +57,11 @@ package struct ProxyExchange {
     private var lastFailure: ProxyFailure?
     private var downstreamFraming = BodyFraming.none
     private var responseIsChunked = false
+    /// What the client is told as X-Request-Id.
+    private let returnedRequestID: RequestID?
 
-    package init(_ head: borrowing RequestHead, route: ProxyRoute) {
+    package init(_ head: borrowing RequestHead, route: ProxyRoute, returning requestID: RequestID? = nil) {
+        returnedRequestID = requestID
         method = head.method
         clientIsHTTP10 = head.version == .http10
         expectsContinue = head.expectsContinue
@@ -128,7 +131,7 @@ package struct ProxyExchange {
         if downstreamFraming == .untilClose { clientKeepsAlive = false }
         ResponseForwarding.write(
             head, framing: downstreamFraming, clientIsHTTP10: clientIsHTTP10, keepsAlive: clientKeepsAlive,
-            cookie: cookie, into: &writer)
+            cookie: cookie, requestID: returnedRequestID, into: &writer)
         return .final
     }
 

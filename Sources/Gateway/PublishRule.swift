@@ -16,7 +16,7 @@ package final class PublishRule: Sendable {
     let channels: [TemplateText]
     let data: Configuration.PublishRule.Data
     /// Who may send what this rule answers; nil: the rule answers nothing.
-    private let allowed: [AddressBlock]?
+    private let allowed: AddressList?
     /// The status with which Pollhold answers instead of the app.
     package let answer: Int?
 
@@ -50,9 +50,9 @@ package final class PublishRule: Sendable {
     func accepts(_ status: Int) -> Bool { statuses.contains { $0.matches(status) } }
 
     /// Whether a client may send what this rule answers (SECURITY M7).
-    package func lets(_ client: [UInt8]) -> Bool {
+    package func lets(_ client: ClientAddress) -> Bool {
         guard let allowed else { return true }
-        return allowed.contains { $0.contains(client) }
+        return client.isListed(in: allowed)
     }
 
     /// A template of it looks into the request's body.

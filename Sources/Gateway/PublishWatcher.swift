@@ -36,7 +36,7 @@ package struct PublishWatcher {
     }
 
     private let matches: [(rule: PublishRule, captures: PathPattern.Captures)]
-    private let client: [UInt8]
+    private let client: ClientAddress
     private let head: RequestHead
     private var request: Capture
     private var response: Capture
@@ -50,8 +50,10 @@ package struct PublishWatcher {
     }
 
     /// - Parameter rules: those that match the request, each with what its path captured.
-    init(_ rules: [(rule: PublishRule, captures: PathPattern.Captures)], _ head: borrowing RequestHead, client: [UInt8])
-    {
+    init(
+        _ rules: [(rule: PublishRule, captures: PathPattern.Captures)], _ head: borrowing RequestHead,
+        client: ClientAddress
+    ) {
         matches = rules
         self.client = client
         self.head = copy head
@@ -64,7 +66,8 @@ package struct PublishWatcher {
         let named = Self.named(in: responseHead)
         guard !named.isEmpty else { return nil }
         matches = []
-        client = []
+        // No rule asks whose request it was.
+        client = .unix
         head = RequestHead()
         request = Capture(isWanted: false, isComplete: true)
         response = Capture(isWanted: named.contains(where: \.carriesResponse))
@@ -116,7 +119,7 @@ package struct PublishWatcher {
 
     /// What a rule publishes that Pollhold answers itself: there is no response to wait for.
     static func answered(
-        _ rule: PublishRule, captures: PathPattern.Captures, _ head: borrowing RequestHead, client: [UInt8]
+        _ rule: PublishRule, captures: PathPattern.Captures, _ head: borrowing RequestHead, client: ClientAddress
     ) -> RulePublication {
         var publication = RulePublication()
         publication.add(rule, head, TemplateSource(captures: captures, client: client))

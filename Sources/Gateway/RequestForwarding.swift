@@ -4,11 +4,17 @@ import ByteText
 package import HTTP1
 
 package enum RequestForwarding {
-    /// What the app is told about the connection on which the request came.
+    /// What the app is told about who asks.
     package struct Client {
-        /// The peer's address in numbers.
-        package let address: [UInt8]
-        package init(address: [UInt8]) { self.address = address }
+        package let identity: ClientIdentity
+        package let rules: ForwardingRules
+        package let requestID: RequestID?
+
+        package init(identity: ClientIdentity, rules: ForwardingRules, requestID: RequestID?) {
+            self.identity = identity
+            self.rules = rules
+            self.requestID = requestID
+        }
     }
 
     /// - Parameters:
@@ -24,15 +30,14 @@ package enum RequestForwarding {
         } else {
             writer.field("Host", head[head.hostRange])
         }
-        for line in head.fields.lines where passes(head, line) {
+        for line in head.fields.lines where passes(head, line, client) {
             if uncompressed, head.fields.name(of: line).equalsIgnoringCase("accept-encoding") { continue }
             writer.field(line, of: head.fields)
         }
         if uncompressed { writer.field("Accept-Encoding", "identity") }
         writeFraming(head, into: &writer)
-        writer.field("X-Forwarded-For", client.address.span)
-        writer.field("X-Forwarded-Proto", "http")
-        writer.field("X-Forwarded-Host", head[head.hostRange])
+        client.identity.writeFields(head, client.rules, into: &writer)
+        if let requestID = client.requestID { requestID.writeField(into: &writer) }
         writeHops(head, into: &writer)
         if upgrading, let range = head.upgradeRange {
             writer.field("Connection", "upgrade")
@@ -46,7 +51,9 @@ package enum RequestForwarding {
     }
 
     /// Whether a line goes on as it is. What frames the message, belongs to the connection or is ours to say does not.
-    private static func passes(_ head: borrowing RequestHead, _ line: FieldLine) -> Bool {
+    private static func passes(
+        _ head: borrowing RequestHead, _ line: FieldLine, _ client: borrowing Client
+    ) -> Bool {
         switch line.name {
         case .host, .contentLength, .transferEncoding, .connection, .keepAlive, .proxyConnection, .upgrade, .te,
             .trailer, .http2Settings, .proxyAuthenticate, .proxyAuthorization, .via:
@@ -55,8 +62,14 @@ package enum RequestForwarding {
             return !limitsHops(head)
         case .xForwardedFor, .xForwardedProto, .xForwardedHost, .xForwardedPort, .forwarded:
             return false
+        case .xRealIP:
+            return client.identity.speaksForOthers
+        case .xRequestID:
+            return client.requestID == nil
         case .other:
-            return !line.isNominated && !isOurs(line, head.fields)
+            guard !line.isNominated, !isOurs(line, head.fields) else { return false }
+            return !hasForwardedPrefix(head.fields.name(of: line))
+                || client.identity.speaksForOthers && !line.hasOddByte
         default:
             return !line.isNominated
         }
@@ -73,6 +86,19 @@ package enum RequestForwarding {
     static func hasControlPrefix(_ name: Span<UInt8>) -> Bool {
         guard name.count >= 9, name.extracting(0..<8).equalsIgnoringCase("pollhold") else { return false }
         return !name[8].isASCIILetter && !name[8].isDecimalDigit
+    }
+
+    /// `X-Forwarded-…` in any case and in any spelling that may be folded onto it: apps read more of these than there
+    /// are standards for, such as -Ssl, -Scheme and -Prefix.
+    private static func hasForwardedPrefix(_ name: Span<UInt8>) -> Bool {
+        guard name.count > 12, name[0] | 0x20 == 0x78 else { return false }
+        let prefix: StaticString = "x-forwarded-"
+        for index in 0..<12 {
+            let isName = name[index].isASCIILetter || name[index].isDecimalDigit
+            let byte = isName ? name[index].asciiLowercased : 0x2D
+            guard unsafe byte == prefix.utf8Start[index] else { return false }
+        }
+        return true
     }
 
     /// The target in origin form: the effective host stands in Host (RFC 9112 §3.2.2).

@@ -34,7 +34,7 @@ package struct RouteTable: Sendable {
     }
 
     /// What becomes of a request from outside. The first route whose path matches decides; without one the app does.
-    package func decide(_ head: borrowing RequestHead, client: [UInt8]) -> Decision {
+    package func decide(_ head: borrowing RequestHead, client: ClientAddress) -> Decision {
         for route in routes {
             guard let captures = route.pattern.match(head[head.pathRange]) else { continue }
             switch route.target {
@@ -52,7 +52,7 @@ package struct RouteTable: Sendable {
 
     /// What becomes of a poll on the control socket.
     package func decideTrusted(_ head: borrowing RequestHead) -> Decision {
-        HoldRoute.trusted.decide(head, captures: .none, client: [], epoch: epoch)
+        HoldRoute.trusted.decide(head, captures: .none, client: .unix, epoch: epoch)
     }
 
     /// The hold route that now stands in the place of `old`, if polls of that one may go on under it.

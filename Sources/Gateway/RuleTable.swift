@@ -19,7 +19,7 @@ package struct RuleTable: Sendable {
     ///
     /// A client that may not purge is refused, since no application knows the method; any other request of a client
     /// that the rule doesn't name is the application's.
-    package func answered(_ head: borrowing RequestHead, client: [UInt8]) -> Answered? {
+    package func answered(_ head: borrowing RequestHead, client: ClientAddress) -> Answered? {
         for rule in rules {
             guard let status = rule.answer, let captures = rule.match(head) else { continue }
             if rule.lets(client) {
@@ -32,7 +32,7 @@ package struct RuleTable: Sendable {
     }
 
     /// Follows the exchange of a request that rules are for; nil: none is.
-    package func watcher(_ head: borrowing RequestHead, client: [UInt8]) -> PublishWatcher? {
+    package func watcher(_ head: borrowing RequestHead, client: ClientAddress) -> PublishWatcher? {
         guard !rules.isEmpty else { return nil }
         var matches: [(rule: PublishRule, captures: PathPattern.Captures)] = []
         for rule in rules where rule.answer == nil {

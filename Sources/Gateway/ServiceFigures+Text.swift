@@ -107,6 +107,10 @@ extension ServiceFigures {
                 key: "refused", metric: "pollhold_requests_refused_total", kind: .counter,
                 prose: "Requests that could not be read.", value: traffic.refused),
             Figure(
+                key: "proxy_headers_refused", metric: "pollhold_proxy_headers_refused_total", kind: .counter,
+                prose: "Connections without the PROXY header that their listener expects.",
+                value: traffic.preamblesRefused),
+            Figure(
                 key: "proxied", metric: "pollhold_requests_proxied_total", kind: .counter,
                 prose: "Requests passed to the application.", value: traffic.proxied),
             Figure(

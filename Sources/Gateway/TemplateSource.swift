@@ -6,7 +6,7 @@ import HTTP1
 
 struct TemplateSource {
     let captures: PathPattern.Captures
-    let client: [UInt8]
+    let client: ClientAddress
     /// The request's body; nil: it was not kept.
     var content: CapturedContent?
     var response: ResponseHead?
@@ -14,7 +14,7 @@ struct TemplateSource {
     /// Fields of the answer by which the app let the client in.
     var authorization: [GrantedField] = []
 
-    init(captures: PathPattern.Captures, client: [UInt8]) {
+    init(captures: PathPattern.Captures, client: ClientAddress) {
         self.captures = captures
         self.client = client
     }
@@ -82,7 +82,7 @@ struct TemplateSource {
         case .authorizationHeader:
             let name = Array(reference.name.utf8)
             return authorization.first { $0.name == name }.map { [$0.value] } ?? []
-        case .clientAddress: return [client]
+        case .clientAddress: return [client.text]
         }
     }
 

@@ -8,6 +8,8 @@ package struct WorkerFigures: Sendable {
     package var acceptPauses: UInt64 = 0
     /// Requests that could not be read.
     package var refused: UInt64 = 0
+    /// Connections that did not begin with the PROXY header that their listener expects.
+    package var preamblesRefused: UInt64 = 0
     package var polls: UInt64 = 0
     /// Polls whose client left before its answer.
     package var abandonedPolls: UInt64 = 0
@@ -37,6 +39,7 @@ package struct WorkerFigures: Sendable {
         accepted += other.accepted
         acceptPauses += other.acceptPauses
         refused += other.refused
+        preamblesRefused += other.preamblesRefused
         polls += other.polls
         abandonedPolls += other.abandonedPolls
         for index in released.indices { released[index] += other.released[index] }

@@ -13,12 +13,12 @@ struct ArchitectureTests {
         "JSONText": ["ByteText"],
         "ProxyProtocol": ["ByteText"],
         "Polling": ["ByteText", "DequeModule"],
-        "ConfigFile": ["Glibc", "Yams"],
+        "ConfigFile": ["ByteText", "Glibc", "Yams"],
         "Reactor": ["CLibevent", "Glibc", "Synchronization"],
         "Gateway": ["ByteText", "HTTP1", "JSONText", "Polling", "ConfigFile", "DequeModule"],
         "Daemon": [
-            "ByteText", "HTTP1", "JSONText", "Polling", "ConfigFile", "Gateway", "Reactor", "Logging", "Glibc",
-            "Synchronization",
+            "ByteText", "HTTP1", "JSONText", "ProxyProtocol", "Polling", "ConfigFile", "Gateway", "Reactor", "Logging",
+            "Glibc", "Synchronization",
         ],
         "pollhold": ["Daemon", "ConfigFile", "HTTP1", "JSONText", "ByteText", "ArgumentParser", "Glibc"],
     ]

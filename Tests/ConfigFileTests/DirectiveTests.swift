@@ -7,6 +7,7 @@ import Testing
 struct DirectiveTests {
     static let whole = """
         upstream: { server: http://127.0.0.1:8000 }
+        listen: { address: 127.0.0.1:8080 }
         control: {}
         routes:
           - path: /poll
@@ -109,6 +110,7 @@ struct DirectiveTests {
             "upstream": keys.contains("servers[]") ? [] : ["server: http://127.0.0.1:8000"],
             "upstream.servers[]": ["address: http://127.0.0.1:8000"], "upstream.health": ["path: /"],
         ]
+        siblings["listen[]"] = ["address: 127.0.0.1:8080"]
         siblings["routes[].hold"] = ["channels: news"]
         siblings["publish[]"] = ["channels: news"]
         siblings["routes[].hold.cors"] = ["origins: [\"*\"]"]
@@ -118,11 +120,8 @@ struct DirectiveTests {
                 if !text.hasPrefix("{ \(key):") { text = "{ \(sibling), \(text.dropFirst(2))" }
             }
             guard let key = keys.popLast() else { break }
-            switch key {
-            case "routes[]": text = "{ routes: [{ path: /poll, \(text.dropFirst(2))] }"
-            case _ where key.hasSuffix("[]"): text = "{ \(key.dropLast(2)): [\(text)] }"
-            default: text = "{ \(key): \(text) }"
-            }
+            if key == "routes[]" { text = "{ path: /poll, \(text.dropFirst(2))" }
+            text = key.hasSuffix("[]") ? "{ \(key.dropLast(2)): [\(text)] }" : "{ \(key): \(text) }"
         }
         return try Configuration.load(text: text, file: "pollhold.yaml", environment: [:])
     }

@@ -48,7 +48,7 @@ struct ErrorCase: Sendable, CustomTestStringConvertible {
 }
 
 struct ErrorCaseTests {
-    @Test(arguments: ErrorCase.all) func `what is said of a configuration`(_ given: ErrorCase) throws {
+    @Test(.serialized, arguments: ErrorCase.all) func `what is said of a configuration`(_ given: ErrorCase) throws {
         if ProcessInfo.processInfo.environment["POLLHOLD_WRITE_CASES"] != nil {
             let text = try String(contentsOf: given.file, encoding: .utf8)
             let head = "## \(given.title)\n\n```yaml\n\(given.yaml)```\n\n```\n"

@@ -13,7 +13,10 @@ struct LoadingTests {
     @Test func `values arrive where they belong`() throws {
         let configuration = try Self.load(
             """
-            listen: ["*:80", "[::1]:81", unix:/run/a.sock, localhost:82, ":83"]
+            listen: ["*:80", "[::1]:81", unix:/run/a.sock, localhost:82, { address: ":83", proxy_protocol: true, scheme: https }]
+            trusted: [10.0.0.0/8, "::1", unix]
+            forwarding: { send: none, believe: forwarded }
+            request_id: client
             upstream:
               servers:
                 - http://app.internal:8000/
@@ -61,9 +64,14 @@ struct LoadingTests {
             """)
         #expect(
             configuration.listen == [
-                .network(host: "0.0.0.0", port: 80), .network(host: "::1", port: 81), .unix(path: "/run/a.sock"),
-                .network(host: "127.0.0.1", port: 82), .network(host: "0.0.0.0", port: 83),
+                .init(.network(host: "0.0.0.0", port: 80)), .init(.network(host: "::1", port: 81)),
+                .init(.unix(path: "/run/a.sock")), .init(.network(host: "127.0.0.1", port: 82)),
+                .init(.network(host: "0.0.0.0", port: 83), proxyProtocol: true, isSecure: true),
             ])
+        #expect(configuration.trusted.ranges.count == 2)
+        #expect(configuration.trusted.includesUnix)
+        #expect(configuration.forwarding == .init(send: .none, believe: .forwarded))
+        #expect(configuration.requestID == .client)
         #expect(
             configuration.upstream
                 == .init(

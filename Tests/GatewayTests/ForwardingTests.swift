@@ -3,19 +3,26 @@ import HTTP1
 import Testing
 
 struct ForwardingTests {
-    static let client = RequestForwarding.Client(address: Array("192.0.2.7".utf8))
     static let ours = """
         X-Forwarded-For: 192.0.2.7
         X-Forwarded-Proto: http
         X-Forwarded-Host: a
+        X-Forwarded-Port: 80
+        Forwarded: for=192.0.2.7;host=a;proto=http
         Via: 1.1 pollhold
         """
+
+    static func client(_ head: borrowing RequestHead) throws -> RequestForwarding.Client {
+        let rules = try IdentityTests.rules()
+        let identity = ClientIdentity(head, peer: try IdentityTests.peer("192.0.2.7"), rules: rules)
+        return RequestForwarding.Client(identity: identity, rules: rules, requestID: nil)
+    }
 
     func forwarded(_ request: String, host: String? = nil) throws -> String {
         try withRequest(request) { head in
             var writer = HTTPWriter()
             RequestForwarding.write(
-                head, client: Self.client, host: host.map { Array($0.utf8) },
+                head, client: try Self.client(head), host: host.map { Array($0.utf8) },
                 upgrading: try proxyRoute().passesUpgrade(of: head), into: &writer)
             return text(writer)
         }
@@ -31,8 +38,8 @@ struct ForwardingTests {
             "GET / HTTP/1.1\nHost: a\nX-Stay: 1\n\(ours)"
         ),
         (  // Nobody outside speaks for us, in any spelling that an app may fold together.
-            "GET / HTTP/1.1\nHost: a\nX-Forwarded-For: 10.0.0.1\nx_forwarded_for: 10.0.0.1\nX.Forwarded.Host: b\nTransfer_Encoding: chunked\ncontent~length: 9\nHo_st: ok\nForwarded: for=10.0.0.1\nX-Forwarded-Port: 1\nPollhold-Publish: x\npollhold_gap: y\nPollhold: z\nX-Forwarded-Foreign: ok",
-            "GET / HTTP/1.1\nHost: a\nHo_st: ok\nPollhold: z\nX-Forwarded-Foreign: ok\n\(ours)"
+            "GET / HTTP/1.1\nHost: a\nX-Forwarded-For: 10.0.0.1\nx_forwarded_for: 10.0.0.1\nX.Forwarded.Host: b\nTransfer_Encoding: chunked\ncontent~length: 9\nHo_st: ok\nForwarded: for=10.0.0.1\nX-Forwarded-Port: 1\nPollhold-Publish: x\npollhold_gap: y\nPollhold: z\nX-Forward-Foreign: ok",
+            "GET / HTTP/1.1\nHost: a\nHo_st: ok\nPollhold: z\nX-Forward-Foreign: ok\n\(ours)"
         ),
         (  // One framing field, written anew.
             "POST / HTTP/1.1\nHost: a\ncontent-length: 5", "POST / HTTP/1.1\nHost: a\nContent-Length: 5\n\(ours)"

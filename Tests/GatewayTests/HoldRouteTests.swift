@@ -33,7 +33,7 @@ struct HoldRouteTests {
     func decide(_ request: String) throws -> String {
         let table = try Self.table(Self.routes)
         return try withRequest(request) { head in
-            switch table.decide(head, client: Array("192.0.2.1".utf8)) {
+            switch table.decide(head, client: .network(IPAddress(ipv4: 0xC000_0201))) {
             case .proxy: return "proxy"
             case .answer(let answer):
                 return "\(answer.status)" + (answer.parameter.map { " \($0)" } ?? "") + (answer.closes ? " closes" : "")
@@ -96,7 +96,7 @@ struct HoldRouteTests {
     @Test func `a poll goes on under the route that took its route's place`() throws {
         let old = try Self.table(Self.routes)
         let route = try withRequest("GET /poll?channel=news HTTP/1.1\nHost: a") { head in
-            guard case .poll(let poll) = old.decide(head, client: []) else { throw TestFailure("no poll") }
+            guard case .poll(let poll) = old.decide(head, client: .unix) else { throw TestFailure("no poll") }
             return poll.style.route
         }
         let news = try ChannelName(Array("news".utf8).span)
@@ -124,7 +124,7 @@ struct HoldRouteTests {
         let table = try Self.table("  - path: /poll\n    hold: { channels: news, cors: { origins: \(origins) } }\n")
         try withRequest("OPTIONS /poll HTTP/1.1\nHost: a\nOrigin: \(origin)\nAccess-Control-Request-Method: GET") {
             head in
-            guard case .answer(let answer) = table.decide(head, client: []) else { throw TestFailure("no answer") }
+            guard case .answer(let answer) = table.decide(head, client: .unix) else { throw TestFailure("no answer") }
             var writer = HTTPWriter()
             _ = answer.write(for: RequestManner(head), date: DateField(seconds: 0), into: &writer)
             let lines = text(writer).split(separator: "\n")

@@ -8,7 +8,7 @@ struct HopsTests {
     private func decided(_ request: String) throws -> String {
         let table = try HoldRouteTests.table("  - path: /poll\n    hold: { channels: news }")
         return try withRequest(request) { head in
-            switch table.decide(head, client: Array("192.0.2.1".utf8)) {
+            switch table.decide(head, client: .unix) {
             case .proxy: return "passes"
             case .poll: return "polls"
             case .answer(let answer): return "\(answer.status)" + (answer.allow.map { " \($0)" } ?? "")
@@ -34,7 +34,7 @@ struct HopsTests {
             via = try withRequest(request) { head in
                 var writer = HTTPWriter()
                 RequestForwarding.write(
-                    head, client: ForwardingTests.client, host: nil, upgrading: false, into: &writer)
+                    head, client: try ForwardingTests.client(head), host: nil, upgrading: false, into: &writer)
                 return try withRequest(text(writer)) { again in
                     guard let line = again.fields.first(of: .via) else { throw TestFailure("no Via") }
                     return again.fields.value(of: line).string
