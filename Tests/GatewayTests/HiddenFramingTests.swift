@@ -77,7 +77,7 @@ struct HiddenFramingTests {
             return
         }
         var writer = HTTPWriter()
-        RequestForwarding.write(head, client: ForwardingTests.client, host: nil, upgrading: false, into: &writer)
+        RequestForwarding.write(head, client: try ForwardingTests.client(head), host: nil, upgrading: false, into: &writer)
         let expected: [String] =
             switch head.framing {
             case .none, .untilClose: []
