@@ -11,14 +11,14 @@ bin = $(DESTDIR)$(PREFIX)/bin
 man = $(DESTDIR)$(PREFIX)/share/man
 doc = $(DESTDIR)$(PREFIX)/share/doc/pollhold
 
-.PHONY: build release demo test install uninstall clean check-man libevent
+.PHONY: build release demo test bench bench-quick bench-programs install uninstall clean check-man libevent
 
 build:
 	$(SWIFT) build
 
 # Swift's own library goes into the program. What it needs beside it then is libevent and the C library.
 release:
-	$(SWIFT) build -c release --static-swift-stdlib
+	$(SWIFT) build -c release --static-swift-stdlib --product pollhold
 
 demo: libevent
 	$(MAKE) release
@@ -26,6 +26,19 @@ demo: libevent
 
 test: libevent
 	.ci/test
+
+# Pollhold beside a bare loop, nchan, Pushpin, nginx and HAProxy, as far as they are installed.
+# All of it takes about a quarter of an hour, and a machine with nothing else to do.
+bench: bench-programs
+	.build/release/pollhold-bench compare --json .build/bench.json
+
+# In less than two minutes, with smaller crowds.
+bench-quick: bench-programs
+	.build/release/pollhold-bench compare --quick --json .build/bench-quick.json
+
+bench-programs: libevent release
+	$(SWIFT) build -c release --product bare-loop
+	$(SWIFT) build -c release --product pollhold-bench
 
 # Installs libevent where that can be done with apt-get, and says how where it can't.
 libevent:

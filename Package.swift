@@ -30,13 +30,16 @@ func tests(_ name: String, _ dependencies: [Target.Dependency], cases: Bool = fa
 let package = Package(
     name: "pollhold",
     products: [
-        .executable(name: "pollhold", targets: ["pollhold"])
+        .executable(name: "pollhold", targets: ["pollhold"]),
+        .executable(name: "pollhold-bench", targets: ["pollhold-bench"]),
+        .executable(name: "bare-loop", targets: ["bare-loop"]),
     ],
     dependencies: [
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
     ],
     targets: [
         .systemLibrary(name: "CLibevent", pkgConfig: "libevent_extra", providers: [.apt(["libevent-dev"])]),
@@ -75,6 +78,17 @@ let package = Package(
 
         // What the tests of several rooms share.
         .target(name: "LiterateCases", path: "Tests/LiterateCases", swiftSettings: testSettings),
+
+        // Beside the building: the load client, and the loop that it measures Pollhold against.
+        .executableTarget(
+            name: "pollhold-bench",
+            dependencies: [
+                "Reactor", "HTTP1",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Histogram", package: "hdrhistogram-swift"),
+            ],
+            swiftSettings: productSettings),
+        .executableTarget(name: "bare-loop"),
 
         tests("ByteTextTests", ["ByteText"]),
         tests("ReactorTests", ["Reactor"]),
