@@ -73,7 +73,20 @@ struct Load: ParsableCommand {
         let path = parts.percentEncodedPath.isEmpty ? "/" : parts.percentEncodedPath
         let query = parts.percentEncodedQuery.map { "?\($0)" } ?? ""
         let fields = "Host: \(host):\(port)\r\nUser-Agent: pollhold-bench\r\n"
-        let address = try SocketAddress.resolve(host: host, port: port)
+        guard let number = Self.number(of: host), let address = SocketAddress(numericHost: number, port: port) else {
+            throw BenchError("\(host): there is no such host")
+        }
         return (address, Array("GET \(path)\(query) HTTP/1.1\r\n\(fields)\r\n".utf8))
+    }
+
+    /// A host's first address in numbers. It blocks, before anything is measured.
+    private static func number(of host: String) -> String? {
+        var list: UnsafeMutablePointer<addrinfo>?
+        guard unsafe getaddrinfo(host, nil, nil, &list) == 0, let first = unsafe list else { return nil }
+        defer { unsafe freeaddrinfo(list) }
+        var name = [CChar](repeating: 0, count: Int(NI_MAXHOST))
+        let code = unsafe getnameinfo(
+            first.pointee.ai_addr, first.pointee.ai_addrlen, &name, socklen_t(name.count), nil, 0, NI_NUMERICHOST)
+        return code == 0 ? String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self) : nil
     }
 }

@@ -11,8 +11,14 @@ final class RunningPeer {
 
     /// Starts it and waits until it takes connections.
     ///
-    /// - Parameter origin: the app behind it, for those that need one.
-    init(_ kind: PeerKind, workers: Int = 1, origin: Origin? = nil, launcher: [String] = []) throws {
+    /// - Parameters:
+    ///   - origin: the app behind it, for those that need one.
+    ///   - launcher: words before the command, e.g. valgrind.
+    ///   - program: in the place of the server's own.
+    init(
+        _ kind: PeerKind, workers: Int = 1, origin: Origin? = nil, launcher: [String] = [],
+        program: String? = nil
+    ) throws {
         self.kind = kind
         self.origin = origin
         let directory = try Self.makeDirectory()
@@ -24,7 +30,10 @@ final class RunningPeer {
             try (text + "\n").write(toFile: directory + "/" + name, atomically: false, encoding: .utf8)
         }
         do {
-            for command in launch.commands { processes.append(try startProcess(launcher + command, in: directory)) }
+            for var command in launch.commands {
+                if let program { command[0] = program }
+                processes.append(try startProcess(launcher + command, in: directory))
+            }
             try waitUntilReady()
         } catch {
             stop()
