@@ -129,7 +129,8 @@ final class ProxiedExchange {
 
     /// What the client has to do next: read what waits, go on with its request.
     func setDownstreamClock() {
-        guard let downstream else { return }
+        // In the queue that one's clock runs.
+        guard let downstream, ticket == nil else { return }
         if isTunnel {
             downstream.setClock(.tunnel)
         } else if downstream.queuedBytes > 0 {
@@ -195,7 +196,8 @@ final class ProxiedExchange {
         upstream = nil
         stream?.release()
         if let stream, stream.isOpen {
-            if machine.keepsUpstream, !excess { worker.keepUpstream(stream) } else { stream.end() }
+            let isFree = machine.keepsUpstream && !excess && stream.queuedBytes == 0
+            if isFree { worker.keepUpstream(stream) } else { stream.end() }
         }
         endLease(.answered)
         let downstream = downstream

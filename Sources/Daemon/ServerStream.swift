@@ -143,7 +143,8 @@ class ServerStream: WorkerStream {
                 continue
             case .head, .exchange, .discarding: break
             }
-            if isPaused || !readNext(bytes, &position) { return position }
+            // No byte would come behind a pause for an end that needs none.
+            if isPaused && !reader.isAtEnd || !readNext(bytes, &position) { return position }
         }
         return bytes.count
     }

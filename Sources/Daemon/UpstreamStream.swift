@@ -49,7 +49,8 @@ final class UpstreamStream: WorkerStream {
         }
         var position = 0
         worker.output.reset()
-        while isOpen, !isPaused, let exchange {
+        // No byte would come behind a pause for an end that needs none.
+        while isOpen, !isPaused || reader.isAtEnd, let exchange {
             if exchange.isTunnel {
                 setClock(.tunnel)
                 exchange.tunnelFromUpstream(bytes.extracting(position...))

@@ -39,6 +39,8 @@ package struct RequestReader: Hashable, Sendable {
     package var isInHead: Bool { state == .head && !scanner.isFresh }
     /// Whether the content, or the end, of a request whose head was returned is still to come.
     package var isInContent: Bool { state == .content }
+    /// Whether `end` comes next, with no further byte.
+    package var isAtEnd: Bool { state == .content && body.isAtEnd }
     /// Whether no further request will come from this connection: one was refused, or the last one was read.
     package var isFinished: Bool { state == .finished }
 

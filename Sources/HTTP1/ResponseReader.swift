@@ -42,6 +42,8 @@ package struct ResponseReader: Hashable, Sendable {
     private var hasBegun: Bool { interimCount > 0 || !scanner.isFresh }
     /// Whether the end of a response whose head was returned is still to come.
     package var isInContent: Bool { state == .content }
+    /// Whether `end` comes next, with no further byte.
+    package var isAtEnd: Bool { state == .content && body.isAtEnd }
 
     /// A request was sent; its response is awaited.
     ///

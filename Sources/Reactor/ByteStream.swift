@@ -34,6 +34,8 @@ open class ByteStream: EventSource {
     private var mayRead = false
     /// The last edge may have told of the peer's end too: reading goes on until that end or EAGAIN is met.
     private var mayHaveEnded = false
+    /// The peer has ended its side; what it sent before may still wait to be read.
+    private var peerHasClosed = false
     private var isConnecting: Bool
     private var finishesAfterOutput = false
     /// While true nothing is read or lent. The subclass sets it by `pauseReading` and `resumeReading`.
@@ -91,7 +93,12 @@ open class ByteStream: EventSource {
     package final var unreadBytes: Int { unread.count }
 
     /// Stops lending bytes; the peer is slowed down by TCP itself.
-    package final func pauseReading() { isPaused = true }
+    package final func pauseReading() {
+        guard !isPaused else { return }
+        isPaused = true
+        // No further edge will tell of an end that has been told of and not read.
+        if mayHaveEnded { loop.callAgain(self) }
+    }
 
     /// Lends again what waits, in the next turn and not inside this call, so that streams never call each other in
     /// circles.
@@ -164,8 +171,9 @@ open class ByteStream: EventSource {
         if readiness.contains(.closed) || readiness.isSuperset(of: [.read, .write]) { mayHaveEnded = true }
         if readiness.contains(.read) || mayHaveEnded { mayRead = true }
         guard isOpen else { return }
+        if readiness.contains(.closed) { peerHasClosed = true }
         if isPaused {
-            noticeEndWhilePaused(readiness)
+            noticeEndWhilePaused()
         } else if mayRead {
             read()
         } else if !unread.isEmpty {
@@ -223,11 +231,11 @@ open class ByteStream: EventSource {
         inputEnded(end)
     }
 
-    private func noticeEndWhilePaused(_ readiness: Readiness) {
+    private func noticeEndWhilePaused() {
         guard let number = descriptor?.number else { return }
-        if readiness.contains(.closed) {
+        if peerHasClosed {
             peerClosedWhilePaused()
-        } else if readiness.contains(.read), readiness.contains(.write) {
+        } else if mayHaveEnded {
             // libevent reports a reset as readable and writable; only the socket's own error tells it from data.
             let code = Self.pendingError(number)
             if code != 0 { inputEnded(.failed(SystemFailure(error: SystemError("recv", code: code)))) }
