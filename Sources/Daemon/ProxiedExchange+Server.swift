@@ -91,7 +91,7 @@ extension ProxiedExchange {
     func upstreamFailed(_ failure: ProxyFailure) { fail(failure) }
 
     private func fail(_ failure: ProxyFailure) {
-        let reused = upstream?.isReused ?? false
+        let reused = upstream?.mayHaveDiedIdle ?? false
         upstream = nil
         switch machine.upstreamFailed(failure, reused: reused) {
         case .again:

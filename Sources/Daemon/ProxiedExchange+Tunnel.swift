@@ -1,4 +1,5 @@
 /// After 101: bytes in, bytes out, both ways, until either side ends.
+import Gateway
 import Reactor
 
 extension ProxiedExchange {
@@ -7,14 +8,20 @@ extension ProxiedExchange {
         guard let upstream else { return }
         upstream.send(bytes)
         if upstream.queuedBytes > Self.waitingBytesLimit { downstream?.pauseReading() }
-        upstream.setClock(.tunnel)
+        setTunnelClocks()
     }
 
     func tunnelFromUpstream(_ bytes: Span<UInt8>) {
         guard let downstream else { return }
         downstream.send(bytes)
         if downstream.queuedBytes > Self.waitingBytesLimit { upstream?.pauseReading() }
-        downstream.setClock(.tunnel)
+        setTunnelClocks()
+    }
+
+    /// A tunnel is idle when neither side speaks.
+    private func setTunnelClocks() {
+        upstream?.setClock(.tunnel)
+        downstream?.setClock(.tunnel)
     }
 
     /// The client sends no more: the app is told, and the tunnel ends when the app has ended too.
@@ -33,8 +40,11 @@ extension ProxiedExchange {
     private func endTunnelIfBothEnded() {
         guard downstreamTunnelHasEnded, upstreamTunnelHasEnded else { return }
         let (down, up) = (downstream, upstream)
+        upstream = nil
+        up?.release()
+        up?.endBehindOutput()
         downstreamGone()
-        up?.end()
+        record.end = .complete
         down?.proxiedExchangeEnded(self, keepsAlive: false)
     }
 }

@@ -81,7 +81,7 @@ class ServerStream: WorkerStream {
 
     /// The request has been answered in full.
     final func exchangeEnded(keepsAlive: Bool) {
-        guard isOpen, phase == .exchange else { return }
+        guard isOpen, phase == .exchange || phase == .tunnel else { return }
         if !keepsAlive || worker.isDraining { return linger() }
         if requestHasEnded {
             beginNextRequest()

@@ -9,8 +9,11 @@ final class UpstreamStream: WorkerStream {
     /// The exchange under way; nil while the connection is idle.
     private(set) var exchange: ProxiedExchange?
     /// It has carried an exchange before, so it may have died while idle.
-    private(set) var isReused = false
+    private var isReused = false
     private(set) var isConnected = false
+    /// Some of the response that is awaited has come, so the app has taken the request.
+    private var hasBegunToAnswer = false
+    private var endsBehindOutput = false
     let group: UpstreamGroup
     /// Of the exchange for which it was opened: the server and where that was.
     let lease: UpstreamGroup.Lease
@@ -28,10 +31,20 @@ final class UpstreamStream: WorkerStream {
         reader.awaitResponse(to: method, upgrade: exchange.asksForUpgrade)
     }
 
+    /// Whether it may have died while it waited, before it took the request under way.
+    var mayHaveDiedIdle: Bool { isReused && !hasBegunToAnswer }
+
     /// Takes the connection from its exchange, complete or not.
     func release() {
         exchange = nil
         isReused = true
+    }
+
+    /// Ends as soon as the app has taken what waits.
+    func endBehindOutput() {
+        if queuedBytes == 0 { return end() }
+        endsBehindOutput = true
+        watchOutput()
     }
 
     // MARK: The stream's calls
@@ -43,6 +56,7 @@ final class UpstreamStream: WorkerStream {
 
     override func received(_ bytes: Span<UInt8>) -> Int {
         guard exchange != nil else {
+            if endsBehindOutput { return bytes.count }
             // Whatever an idle connection says belongs to nobody: a late end, a 408, a response that nobody asked for.
             end()
             return bytes.count
@@ -52,7 +66,6 @@ final class UpstreamStream: WorkerStream {
         // No byte would come behind a pause for an end that needs none.
         while isOpen, !isPaused || reader.isAtEnd, let exchange {
             if exchange.isTunnel {
-                setClock(.tunnel)
                 exchange.tunnelFromUpstream(bytes.extracting(position...))
                 return bytes.count
             }
@@ -81,18 +94,25 @@ final class UpstreamStream: WorkerStream {
         }
     }
 
-    override func outputDrained() { exchange?.upstreamDrained() }
+    override func outputDrained() {
+        if endsBehindOutput { end() } else { exchange?.upstreamDrained() }
+    }
 
     override func inputEnded(_ end: End) {
-        guard let exchange else { return self.end() }
+        guard let exchange else {
+            if endsBehindOutput, case .finished = end { return }
+            return self.end()
+        }
         if exchange.isTunnel {
-            if case .finished = end { exchange.upstreamTunnelEnded() } else { self.end() }
-            return
+            if case .finished = end { return exchange.upstreamTunnelEnded() }
+            self.end()
+            return exchange.upstreamFailed(.disconnected)
         }
         if !isConnected {
             self.end()
             return exchange.upstreamFailed(.unreachable)
         }
+        hasBegunToAnswer = !reader.isUntouched
         var isComplete = false
         if case .finished = end {
             do throws(ResponseError) { isComplete = try reader.endOfInput() } catch {}
@@ -112,7 +132,7 @@ final class UpstreamStream: WorkerStream {
         end()
         switch clock {
         case .connect: exchange?.upstreamFailed(.connectTimeout)
-        case .response, .gap, .write: exchange?.upstreamFailed(.responseTimeout)
+        case .response, .gap, .write, .tunnel: exchange?.upstreamFailed(.responseTimeout)
         default: break
         }
     }

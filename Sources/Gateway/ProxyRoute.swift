@@ -29,7 +29,7 @@ package final class ProxyRoute: Sendable {
     }
 
     /// Whether an upgrade is passed on: asked for in HTTP/1.1 without a body, all its protocols allowed, and none of
-    /// them HTTP/2, which would carry further requests past every rule of this proxy.
+    /// them one that would carry further requests past every rule of this proxy.
     package func passesUpgrade(of head: borrowing RequestHead) -> Bool {
         guard head.framing == .none, let range = head.upgradeRange else { return false }
         let value = head[range]
@@ -37,11 +37,20 @@ package final class ProxyRoute: Sendable {
         var isAsked = false
         while let element = list.next() {
             let name = value.extracting(element)
-            guard !name.equalsIgnoringCase("h2c"), passesAnyUpgrade || upgrades.contains(where: { isSame(name, $0) })
+            guard !Self.carriesRequests(name), passesAnyUpgrade || upgrades.contains(where: { isSame(name, $0) })
             else { return false }
             isAsked = true
         }
         return isAsked
+    }
+
+    /// HTTP itself in any version, and TLS, in which it would be hidden (RFC 2817). The protocol's version is of no
+    /// interest (RFC 9110 §7.8).
+    private static func carriesRequests(_ protocolName: Span<UInt8>) -> Bool {
+        let end = protocolName.firstIndex(of: 0x2F, from: 0) ?? protocolName.count
+        let name = protocolName.extracting(0..<end)
+        return name.equalsIgnoringCase("h2c") || name.equalsIgnoringCase("h2") || name.equalsIgnoringCase("http")
+            || name.equalsIgnoringCase("tls")
     }
 
     private func isSame(_ name: Span<UInt8>, _ lowercase: [UInt8]) -> Bool {
