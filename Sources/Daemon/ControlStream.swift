@@ -157,7 +157,7 @@ final class ControlStream: ServerStream {
 
     override func outputDrained() {
         if isPaused { resumeReading() }
-        if worker.clock(of: number) == .write { setClock(phase == .lingering ? .linger : .keepAlive) }
+        answersTaken()
     }
 
     // MARK: Answers

@@ -178,8 +178,8 @@ final class DownstreamStream: ServerStream {
     override func outputDrained() {
         if case .proxied(let proxied) = exchange {
             proxied.downstreamDrained()
-        } else if worker.clock(of: number) == .write {
-            setClock(phase == .lingering ? .linger : .keepAlive)
+        } else {
+            answersTaken()
         }
     }
 

@@ -78,7 +78,7 @@ final class ProxiedExchange {
         if machine.passesRequestContentBare(bytes, into: &worker.output) {
             upstream.send(bytes)
         } else {
-            upstream.send(shared: worker.output.bytes)
+            upstream.send(copying: worker.output.bytes)
         }
         if upstream.queuedBytes > Self.waitingBytesLimit {
             downstream?.pauseReading()
@@ -183,7 +183,7 @@ final class ProxiedExchange {
     /// Sends what has been written for the client in this call of the stream.
     func flushToDownstream() {
         guard !worker.output.bytes.isEmpty else { return }
-        downstream?.send(shared: worker.output.bytes)
+        downstream?.send(copying: worker.output.bytes)
         worker.output.reset()
         slowUpstream()
     }

@@ -31,6 +31,8 @@ class ServerStream: WorkerStream {
     private static let readAheadBytesLimit = 16384
     /// Body bytes read for nothing, after which closing is cheaper.
     private static let discardedBytesLimit = 262_144
+    /// Answers that may wait for a client that pipelines and does not read, before its next request is looked at.
+    private static let waitingAnswersLimit = 65536
 
     private(set) var phase: Phase
     private var reader = RequestReader()
@@ -114,6 +116,16 @@ class ServerStream: WorkerStream {
         phase = .head
         setClock(unreadBytes > 0 ? .head : .keepAlive)
         watchOutput()
+        if queuedBytes > Self.waitingAnswersLimit { pauseReading() } else { goOn() }
+    }
+
+    /// All answers have left: a client that was made to wait for that may go on.
+    final func answersTaken() {
+        if phase == .head { goOn() }
+        if worker.clock(of: number) == .write { setClock(phase == .lingering ? .linger : .keepAlive) }
+    }
+
+    private func goOn() {
         resumeReading()
         lendAgain()
     }

@@ -132,6 +132,9 @@ open class ByteStream: EventSource {
     /// The same with a head that stands in an array.
     package final func send(head: [UInt8], _ content: Span<UInt8>) { send(head.span, content) }
 
+    /// Sends bytes of an array that the caller goes on using, a scratch.
+    package final func send(copying bytes: [UInt8]) { send(bytes.span, Span()) }
+
     /// Sends bytes that are shared with other streams: what waits keeps a reference and no copy.
     package final func send(shared bytes: [UInt8]) {
         guard isOpen else { return }
@@ -168,10 +171,10 @@ open class ByteStream: EventSource {
             guard readiness.contains(.write), finishConnect() else { return }
         }
         if readiness.contains(.write), !output.isEmpty { flush() }
+        if readiness.contains(.closed) { peerHasClosed = true }
         if readiness.contains(.closed) || readiness.isSuperset(of: [.read, .write]) { mayHaveEnded = true }
         if readiness.contains(.read) || mayHaveEnded { mayRead = true }
         guard isOpen else { return }
-        if readiness.contains(.closed) { peerHasClosed = true }
         if isPaused {
             noticeEndWhilePaused()
         } else if mayRead {

@@ -1,7 +1,15 @@
 /// Bytes that a stream accepted and the system did not take yet, as references to arrays: a block that many slow
-/// streams wait to send stands in memory once.
+/// streams wait to send stands in memory once. Small pieces are copied behind one another instead: a reference to each
+/// would cost more than its bytes, and a sender chooses how small its pieces are.
 struct OutputQueue {
+    /// Bytes up to which a piece is copied.
+    private static let copiedBytesLimit = 1024
+    /// Bytes of a block that pieces are copied into.
+    private static let collectedBytesLimit = 16384
+
     private var blocks: [[UInt8]] = []
+    /// The last block was made here, so nobody else refers to it.
+    private var lastIsOwn = false
     /// How much of the first block has left.
     private var start = 0
     /// Bytes that wait.
@@ -17,9 +25,23 @@ struct OutputQueue {
     /// - Parameter offset: bytes before it have left already.
     mutating func append(_ bytes: [UInt8], from offset: Int) {
         guard offset < bytes.count else { return }
-        if blocks.isEmpty { start = offset } else { precondition(offset == 0, "only the first block can be part gone") }
-        blocks.append(bytes)
         count += bytes.count - offset
+        guard !blocks.isEmpty else {
+            start = offset
+            lastIsOwn = false
+            blocks.append(bytes)
+            return
+        }
+        precondition(offset == 0, "only the first block can be part gone")
+        if bytes.count > Self.copiedBytesLimit {
+            lastIsOwn = false
+            blocks.append(bytes)
+        } else if lastIsOwn, blocks[blocks.count - 1].count < Self.collectedBytesLimit {
+            blocks[blocks.count - 1].append(contentsOf: bytes)
+        } else {
+            lastIsOwn = true
+            blocks.append(bytes)
+        }
     }
 
     /// The first `sent` bytes have left; at most the first block.
