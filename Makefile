@@ -11,7 +11,7 @@ bin = $(DESTDIR)$(PREFIX)/bin
 man = $(DESTDIR)$(PREFIX)/share/man
 doc = $(DESTDIR)$(PREFIX)/share/doc/pollhold
 
-.PHONY: build release demo test bench bench-quick bench-programs install uninstall clean check-man libevent
+.PHONY: build release demo test fuzz bench bench-quick bench-programs install uninstall clean check-man libevent
 
 build:
 	$(SWIFT) build
@@ -26,6 +26,12 @@ demo: libevent
 
 test: libevent
 	.ci/test
+
+# Looks for bytes that break a law of Tests/FuzzTargets: make fuzz SECONDS=60, and TARGET=request for one alone.
+SECONDS = 60
+TARGET =
+fuzz:
+	.ci/fuzz $(SECONDS) $(TARGET)
 
 # Pollhold beside a bare loop, nchan, Pushpin, nginx and HAProxy, as far as they are installed.
 # All of it takes about a quarter of an hour, and a machine with nothing else to do.

@@ -77,7 +77,13 @@ let package = Package(
             swiftSettings: productSettings),
 
         // What the tests of several rooms share.
-        .target(name: "LiterateCases", path: "Tests/LiterateCases", swiftSettings: testSettings),
+        .target(name: "SharedByTests", path: "Tests/SharedByTests", swiftSettings: testSettings),
+        .target(
+            name: "FuzzTargets",
+            dependencies: [
+                "ByteText", "HTTP1", "JSONText", "ProxyProtocol", "Polling", "ConfigFile", "Gateway", "SharedByTests",
+            ],
+            path: "Tests/FuzzTargets", swiftSettings: testSettings),
 
         // Beside the building: the load client, and the loop that it measures Pollhold against.
         .executableTarget(
@@ -92,15 +98,25 @@ let package = Package(
 
         tests("ByteTextTests", ["ByteText"]),
         tests("ReactorTests", ["Reactor"]),
-        tests("HTTP1Tests", ["HTTP1", "ByteText", "LiterateCases"], cases: true),
-        tests("JSONTextTests", ["JSONText", "ByteText"]),
-        tests("ProxyProtocolTests", ["ProxyProtocol", "ByteText", "LiterateCases"], cases: true),
+        tests("HTTP1Tests", ["HTTP1", "ByteText", "SharedByTests"], cases: true),
+        tests("JSONTextTests", ["JSONText", "ByteText", "SharedByTests"]),
+        tests("ProxyProtocolTests", ["ProxyProtocol", "ByteText", "SharedByTests"], cases: true),
         tests("PollingTests", ["Polling", "ByteText"]),
         tests("ConfigFileTests", ["ConfigFile"], cases: true),
         tests("GatewayTests", ["Gateway", "HTTP1", "Polling", "ConfigFile", "JSONText", "ByteText"]),
         tests("SimulationTests", ["Gateway", "HTTP1", "Polling", "ConfigFile", "JSONText", "ByteText"]),
         tests("EndToEndTests", ["pollhold", "Reactor", "HTTP1", "JSONText", "ByteText"]),
+        tests("FuzzTargetsTests", ["FuzzTargets", "SharedByTests"]),
         tests("ArchitectureTests", []),
     ],
     swiftLanguageModes: [.v6]
 )
+
+// The program that libFuzzer drives. Its `main` comes from there, so an ordinary build must not see it: `.ci/fuzz` does.
+if Context.environment["POLLHOLD_FUZZING"] != nil {
+    package.products.append(.executable(name: "pollhold-fuzz", targets: ["Fuzzing"]))
+    package.targets.append(
+        .executableTarget(
+            name: "Fuzzing", dependencies: ["FuzzTargets", "SharedByTests"], path: "Tests/Fuzzing",
+            exclude: ["Corpus"], swiftSettings: testSettings + [.unsafeFlags(["-parse-as-library"])]))
+}

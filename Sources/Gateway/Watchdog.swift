@@ -1,8 +1,8 @@
 /// Notices a worker that makes no progress. The main thread asks each worker once a second, and a worker answers in its
 /// next turn, however busy it is; so one that leaves several questions unanswered is stuck inside a turn.
 ///
-/// Questions are counted and not seconds: a process that was stopped as a whole (SIGSTOP, a suspended machine) finds one
-/// question late when it goes on, and no worker stuck.
+/// Questions are counted and not seconds: a process that was stopped as a whole (SIGSTOP, a suspended machine) finds
+/// one question late when it goes on, and no worker stuck.
 package struct Watchdog {
     package enum Finding: Equatable {
         /// It has left `Watchdog.patience` questions unanswered.

@@ -77,7 +77,8 @@ struct HiddenFramingTests {
             return
         }
         var writer = HTTPWriter()
-        RequestForwarding.write(head, client: try ForwardingTests.client(head), host: nil, upgrading: false, into: &writer)
+        RequestForwarding.write(
+            head, client: try ForwardingTests.client(head), host: nil, upgrading: false, into: &writer)
         let expected: [String] =
             switch head.framing {
             case .none, .untilClose: []

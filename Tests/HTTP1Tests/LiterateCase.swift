@@ -4,7 +4,7 @@
 /// Indented lines are details of the head above them: those that stand there must be true, others are not looked at.
 import Foundation
 import HTTP1
-import LiterateCases
+import SharedByTests
 import Testing
 
 struct LiterateCase: Sendable, CustomTestStringConvertible {

@@ -1,4 +1,5 @@
 import JSONText
+import SharedByTests
 import Testing
 
 struct JSONTextTests {

@@ -1,6 +1,6 @@
 import Foundation
-import LiterateCases
 import ProxyProtocol
+import SharedByTests
 import Testing
 
 /// Every case of `Cases/*.md`, whole and as it comes in pieces: each beginning of the bytes must want more until there

@@ -1,8 +1,8 @@
 /// The slow twin of JSONValidator: recursive, over characters, as obvious as can be.
-struct PlainValidator {
+package struct PlainValidator {
     private var rest: ArraySlice<Unicode.Scalar>
 
-    static func accepts(_ bytes: [UInt8]) -> Bool {
+    package static func accepts(_ bytes: [UInt8]) -> Bool {
         guard let text = String(validating: bytes, as: UTF8.self) else { return false }
         var validator = PlainValidator(rest: ArraySlice(Array(text.unicodeScalars)))
         guard validator.value() else { return false }
@@ -89,10 +89,12 @@ struct PlainValidator {
 }
 
 /// SplitMix64: one seed gives one run.
-struct Seeded: RandomNumberGenerator {
-    var state: UInt64
+package struct Seeded: RandomNumberGenerator {
+    package var state: UInt64
 
-    mutating func next() -> UInt64 {
+    package init(state: UInt64) { self.state = state }
+
+    package mutating func next() -> UInt64 {
         state &+= 0x9E37_79B9_7F4A_7C15
         var mixed = state
         mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
