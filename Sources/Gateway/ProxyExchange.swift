@@ -128,7 +128,10 @@ package struct ProxyExchange {
         upstreamKeepsAlive = head.keepsAlive
         downstreamFraming = framing(for: head)
         responseIsChunked = head.framing == .chunked
-        if downstreamFraming == .untilClose { clientKeepsAlive = false }
+        // A client that waits for 100 may now leave its content out: what it sends next could be either (RFC 9110
+        // §10.1.1).
+        let mayLeaveContentOut = expectsContinue && !contentHasLeft
+        if downstreamFraming == .untilClose || mayLeaveContentOut { clientKeepsAlive = false }
         ResponseForwarding.write(
             head, framing: downstreamFraming, clientIsHTTP10: clientIsHTTP10, keepsAlive: clientKeepsAlive,
             cookie: cookie, requestID: returnedRequestID, into: &writer)
