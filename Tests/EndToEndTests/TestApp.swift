@@ -87,6 +87,13 @@ final class TestApp: @unchecked Sendable {
             return buffer
         }
 
+        /// Whether the peer has neither ended its side nor broken the connection; its bytes stay where they are.
+        var isOpen: Bool {
+            // POLLRDHUP, which glibc shows only under _GNU_SOURCE.
+            var events = pollfd(fd: descriptor, events: 0x2000, revents: 0)
+            return poll(&events, 1, 0) == 0
+        }
+
         /// Lets the close behind the handler be a break (RST) instead of an end.
         func breakOff() {
             var linger = linger(l_onoff: 1, l_linger: 0)
@@ -115,13 +122,17 @@ final class TestApp: @unchecked Sendable {
     private var hasEnded = false
 
     /// - Parameters:
+    ///   - port: a port that an app before has left; 0: any.
     ///   - receiveBytes: the size of the system's receive buffers, for an app that reads little at a time.
     ///   - handler: called on a thread of its own for each connection; the connection is closed behind it.
-    init(receiveBytes: Int32? = nil, handler: @escaping @Sendable (Connection, TestApp) -> Void) throws {
+    init(port wanted: UInt16 = 0, receiveBytes: Int32? = nil, handler: @escaping @Sendable (Connection, TestApp) -> Void) throws {
         signal(SIGPIPE, SIG_IGN)
         listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         if var receiveBytes { setsockopt(listener, SOL_SOCKET, SO_RCVBUF, &receiveBytes, 4) }
+        var on: Int32 = 1
+        setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, 4)
         var address = sockaddr_in()
+        address.sin_port = wanted.bigEndian
         address.sin_family = sa_family_t(AF_INET)
         address.sin_addr.s_addr = in_addr_t(0x7F00_0001).bigEndian
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)
@@ -154,8 +165,10 @@ final class TestApp: @unchecked Sendable {
     }
 
     /// Answers every request on a connection in turn; `respond` gets the head and the body.
-    convenience init(respond: @escaping @Sendable (_ head: String, _ body: [UInt8]) -> String) throws {
-        try self.init(handler: { connection, app in
+    convenience init(
+        port: UInt16 = 0, respond: @escaping @Sendable (_ head: String, _ body: [UInt8]) -> String
+    ) throws {
+        try self.init(port: port, handler: { connection, app in
             while let head = connection.readHead() {
                 app.note(head)
                 let body = connection.readBody(of: head)

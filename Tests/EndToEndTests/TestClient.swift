@@ -86,6 +86,12 @@ final class TestClient {
         }
     }
 
+    /// Whether bytes, or the end, have come within so many milliseconds.
+    func hasBytes(within milliseconds: Int32) -> Bool {
+        var events = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        return !buffer.isEmpty || poll(&events, 1, milliseconds) > 0
+    }
+
     /// Sends a request.
     func start(_ method: String, _ target: String, body: [UInt8]? = nil, fields: [String: String] = [:]) throws {
         var text = "\(method) \(target) HTTP/1.1\r\nHost: test\r\n"
