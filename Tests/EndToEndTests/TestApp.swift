@@ -125,7 +125,9 @@ final class TestApp: @unchecked Sendable {
     ///   - port: a port that an app before has left; 0: any.
     ///   - receiveBytes: the size of the system's receive buffers, for an app that reads little at a time.
     ///   - handler: called on a thread of its own for each connection; the connection is closed behind it.
-    init(port wanted: UInt16 = 0, receiveBytes: Int32? = nil, handler: @escaping @Sendable (Connection, TestApp) -> Void) throws {
+    init(
+        port wanted: UInt16 = 0, receiveBytes: Int32? = nil, handler: @escaping @Sendable (Connection, TestApp) -> Void
+    ) throws {
         signal(SIGPIPE, SIG_IGN)
         listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         if var receiveBytes { setsockopt(listener, SOL_SOCKET, SO_RCVBUF, &receiveBytes, 4) }
@@ -168,13 +170,15 @@ final class TestApp: @unchecked Sendable {
     convenience init(
         port: UInt16 = 0, respond: @escaping @Sendable (_ head: String, _ body: [UInt8]) -> String
     ) throws {
-        try self.init(port: port, handler: { connection, app in
-            while let head = connection.readHead() {
-                app.note(head)
-                let body = connection.readBody(of: head)
-                connection.send(respond(head, body))
-            }
-        })
+        try self.init(
+            port: port,
+            handler: { connection, app in
+                while let head = connection.readHead() {
+                    app.note(head)
+                    let body = connection.readBody(of: head)
+                    connection.send(respond(head, body))
+                }
+            })
     }
 
     deinit { end() }
