@@ -91,8 +91,10 @@ extension Configuration {
             format: section.choice("format", as: Hold.Format.self) ?? .json,
             empty: section.has("empty") ? empty(section.section("empty")) : nil,
             crossOrigin: section.has("cors") ? crossOrigin(section.section("cors")) : nil,
-            channelsLimit: section.integer("channels_limit"), afterParameter: section.text("after_parameter") ?? "after"
-        )
+            channelsLimit: section.integer("channels_limit"),
+            afterParameter: section.text("after_parameter") ?? "after", cursor: cursorKeeping(section),
+            callbackParameter: section.text("callback_parameter") ?? "callback",
+            template: answerTemplate(section))
         _ = section.choice("start", as: Start.self)
         return hold
     }

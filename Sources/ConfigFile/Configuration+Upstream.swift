@@ -184,7 +184,7 @@ extension Configuration.Upstream {
             return nil
         }
         let name = section.text("cookie")
-        if let name, !isToken(name) {
+        if let name, !Configuration.isToken(name) {
             section.collector.note(
                 section.node("cookie")?.mark, found: "cookie: \(section.quoted(name))",
                 expected: "expected a cookie's name: letters, digits and !#$%&'*+-.^_`|~")
@@ -230,7 +230,8 @@ extension Configuration.Upstream {
         section.scalars("upgrade").compactMap { text, mark in
             if text == "none" { return nil }
             let name = text.lowercased()
-            if text == "*" || (name != "h2c" && name.split(separator: "/", maxSplits: 1).allSatisfy(isToken)) {
+            let parts = name.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
+            if text == "*" || (name != "h2c" && parts.allSatisfy({ Configuration.isToken($0) })) {
                 return name
             }
             section.collector.note(
@@ -240,10 +241,6 @@ extension Configuration.Upstream {
                     : "expected \(section.row("upgrade").expectation)")
             return nil
         }
-    }
-
-    private static func isToken(_ text: some StringProtocol) -> Bool {
-        !text.isEmpty && text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && !"()<>@,;:\\\"/[]?={}".utf8.contains($0) }
     }
 }
 

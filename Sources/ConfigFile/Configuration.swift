@@ -116,11 +116,27 @@ package struct Configuration: Equatable, Sendable {
         package var crossOrigin: CrossOrigin?
         package var channelsLimit: Int
         package var afterParameter: String
+        package var cursor: CursorKeeping
+        /// The query parameter that names the function of a JSONP answer.
+        package var callbackParameter: String
+        /// The whole answer's shape, in the place of a format.
+        package var template: AnswerTemplate?
 
         package enum Format: String, CaseIterable, Sendable {
             case json
             case array
             case raw
+            case jsonp
+        }
+
+        /// Who knows how far a client has come.
+        package enum CursorKeeping: Equatable, Sendable {
+            /// The client itself, in a query parameter.
+            case client
+            /// Its browser, in a cookie of this name.
+            case cookie(String)
+            /// The channel: each message is handed out once.
+            case taking
         }
     }
 

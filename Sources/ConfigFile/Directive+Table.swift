@@ -140,7 +140,8 @@ extension Directive {
             "routes[].hold.batch.bytes", .size(1...(1 << 30)), default: "1MiB",
             "Bytes of data in one answer; one message always goes."),
         Directive(
-            "routes[].hold.format", .choice(["json", "array", "raw"]), default: "json", "The shape of an answer."),
+            "routes[].hold.format", .choice(["json", "array", "raw", "jsonp"]), default: "json",
+            "The shape of an answer."),
         Directive("routes[].hold.empty", .mapping, "The answer of a hold that ended without a message."),
         Directive("routes[].hold.empty.status", .integer(200...299), "Its status; 200, or 204 in the raw format."),
         Directive("routes[].hold.empty.headers", .fields, "Fields added to it."),
@@ -154,6 +155,22 @@ extension Directive {
         Directive("routes[].hold.channels_limit", .integer(1...1000), default: "32", "Channels of one poll at most."),
         Directive(
             "routes[].hold.after_parameter", .text, default: "after", "The query parameter that carries the cursor."),
+        Directive(
+            "routes[].hold.cursor", .choice(["client", "cookie", "take"]), default: "client",
+            "Who knows how far a client has come."),
+        Directive(
+            "routes[].hold.cookie", .text, default: "pollhold_cursor",
+            "The cookie that carries the cursor, if one does."),
+        Directive(
+            "routes[].hold.callback_parameter", .text, default: "callback",
+            "The query parameter that names the function of a JSONP answer."),
+        Directive("routes[].hold.template", .mapping, "The shape of a whole answer, in the place of a format."),
+        Directive(
+            "routes[].hold.template.type", .text, default: "application/json",
+            "Its Content-Type, which says how what is put in is escaped."),
+        Directive("routes[].hold.template.answer", .text, "The answer, with {messages} in it."),
+        Directive("routes[].hold.template.message", .text, "One message; without it {data}."),
+        Directive("routes[].hold.template.separator", .text, "What stands between two messages; without it a comma."),
 
         Directive("publish", .list, "What of the ordinary traffic is a publish."),
         Directive(

@@ -21,17 +21,38 @@ package struct TemplateText: Hashable, Sendable, CustomStringConvertible {
         case clientAddress = "client.address"
         /// The whole path as it was sent.
         case wholePath = "request.path"
+        // Of an answer that Pollhold makes itself.
+        case answerCursor = "cursor"
+        case answerMessages = "messages"
+        case answerGap = "gap"
+        case answerCount = "count"
+        // Of a message in it.
+        case messageID = "id"
+        case messageChannel = "channel"
+        /// All of it, or a place in its JSON.
+        case messageData = "data"
 
         /// It stands alone, without a name behind it.
-        var isWhole: Bool { self == .clientAddress || self == .wholePath }
+        var isWhole: Bool {
+            self == .clientAddress || self == .wholePath || (isOfAnswer && self != .messageData)
+        }
+        /// Only an answer's template knows it.
+        var isOfAnswer: Bool {
+            switch self {
+            case .answerCursor, .answerMessages, .answerGap, .answerCount, .messageID, .messageChannel, .messageData:
+                true
+            default: false
+            }
+        }
         /// The name is a JSON pointer.
-        var takesPointer: Bool { self == .json || self == .responseJSON }
+        var takesPointer: Bool { self == .json || self == .responseJSON || self == .messageData }
         /// The name is a field's, in lower case.
         var takesFieldName: Bool { self == .header || self == .responseHeader || self == .authorizationHeader }
 
         /// As it is written, for errors.
         var form: String {
-            isWhole ? "{\(rawValue)}" : takesPointer ? "{\(rawValue)./POINTER}" : "{\(rawValue).NAME}"
+            if self == .messageData { return "{data}, {data./POINTER}" }
+            return isWhole ? "{\(rawValue)}" : takesPointer ? "{\(rawValue)./POINTER}" : "{\(rawValue).NAME}"
         }
     }
 
@@ -40,7 +61,7 @@ package struct TemplateText: Hashable, Sendable, CustomStringConvertible {
         /// The name behind the source; empty where there is none. A header's in lower case.
         package let name: String
 
-        package var text: String { source.isWhole ? source.rawValue : "\(source.rawValue).\(name)" }
+        package var text: String { name.isEmpty ? source.rawValue : "\(source.rawValue).\(name)" }
     }
 
     package let parts: [Part]
@@ -102,12 +123,13 @@ package struct TemplateText: Hashable, Sendable, CustomStringConvertible {
     }
 
     private static func reference(_ text: String, at offset: Int) throws(Flaw) -> Reference {
-        let known = Source.allCases.map(\.form).joined(separator: ", ")
+        let known = Source.allCases.filter { !$0.isOfAnswer }.map(\.form).joined(separator: ", ")
         for source in Source.allCases {
             if source.isWhole {
                 if text == source.rawValue { return Reference(source: source, name: "") }
                 continue
             }
+            if source == .messageData, text == source.rawValue { return Reference(source: source, name: "") }
             guard text == source.rawValue || text.hasPrefix("\(source.rawValue).") else { continue }
             let name = String(text.dropFirst(source.rawValue.count + 1))
             guard !name.isEmpty, name.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {

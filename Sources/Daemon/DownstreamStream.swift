@@ -17,6 +17,8 @@ final class DownstreamStream: ServerStream {
     private var accessEntry: AccessEntry?
     /// Of the request's body, so far.
     private var contentBytes: UInt64 = 0
+    /// What an answer that is still being written took from its channels.
+    private var takenInFlight: [TakenPosition] = []
 
     /// The other end; behind a proxy that says so, the end that it names.
     private var peer: Peer
@@ -116,11 +118,30 @@ final class DownstreamStream: ServerStream {
     override func perform(_ action: Switchboard.Action) {
         guard let answer = worker.resolve(action, on: number) else { return }
         send(shared: answer.bytes)
+        watchTaken(answer.taken)
         exchange = .none
         worker.figures.count(answer)
         finishAccessEntry(status: answer.status, bytes: answer.bodyBytes, answer: answer)
         exchangeEnded(keepsAlive: answer.keepsAlive)
         watchOutput()
+    }
+
+    /// Messages that were taken for this client belong to it once the system has all of its answer; until then they
+    /// are given back if the connection ends.
+    private func watchTaken(_ taken: [TakenPosition]) {
+        guard !taken.isEmpty else { return }
+        if hasSendFailed {
+            worker.giveBack(taken)
+        } else if queuedBytes > 0 {
+            takenInFlight = taken
+        }
+    }
+
+    private func giveBackTaken() {
+        guard !takenInFlight.isEmpty else { return }
+        let taken = takenInFlight
+        takenInFlight = []
+        worker.giveBack(taken)
     }
 
     // MARK: Answers of our own
@@ -176,6 +197,8 @@ final class DownstreamStream: ServerStream {
     }
 
     override func outputDrained() {
+        // A broken connection takes all that waits, and nobody has it.
+        if hasSendFailed { giveBackTaken() } else { takenInFlight = [] }
         if case .proxied(let proxied) = exchange {
             proxied.downstreamDrained()
         } else {
@@ -214,6 +237,7 @@ final class DownstreamStream: ServerStream {
     }
 
     override func ended() {
+        giveBackTaken()
         if case .none = exchange { return }
         abandon()
     }

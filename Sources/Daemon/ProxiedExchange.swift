@@ -8,6 +8,7 @@
 import ByteText
 import Gateway
 import HTTP1
+import Polling
 import Reactor
 
 final class ProxiedExchange {
@@ -29,6 +30,8 @@ final class ProxiedExchange {
     var ticket: UInt64?
     /// The server that the client's cookie names.
     var wantedServer: Balancer.ServerNumber?
+    /// The pool's newest number when the request came, if it may ask for a page that is to begin there.
+    private var pageNumber: UInt64?
     /// What the client is told as X-Request-Id.
     let returnedRequestID: RequestID?
     /// What publish rules see of it; nil: none is for it.
@@ -66,6 +69,9 @@ final class ProxiedExchange {
             into: &worker.output)
         requestHead = worker.output.bytes
         wantedServer = stickyServer()
+        if worker.service.routes.mayBeginPage(worker.requestHead) {
+            pageNumber = worker.hub.withPool { $0.lastNumber }
+        }
         // What follows an upgrade belongs to the other protocol, if there will be one (RFC 9931).
         if machine.asksForUpgrade { downstream.pauseReading() }
         seekServer()
@@ -146,8 +152,7 @@ final class ProxiedExchange {
 
     /// A response head stands in `worker.responseHead`.
     func responseHead() {
-        let cookie = lease.flatMap { $0.server == wantedServer ? nil : group.cookie(for: $0.server) }
-        switch machine.response(worker.responseHead, cookie: cookie, into: &worker.output) {
+        switch machine.response(worker.responseHead, cookies: cookies, into: &worker.output) {
         case .interim: setUpstreamClock()
         case .final:
             record.status = worker.responseHead.status
@@ -167,6 +172,16 @@ final class ProxiedExchange {
             setUpstreamClock()
             downstream?.becomeTunnel()
         }
+    }
+
+    /// Our own cookies for this client: its server's, and where the page begins.
+    private var cookies: [[UInt8]] {
+        var cookies: [[UInt8]] = []
+        if let lease, lease.server != wantedServer, let cookie = group.cookie(for: lease.server) {
+            cookies.append(cookie)
+        }
+        if let pageNumber { cookies += worker.service.routes.pageCookies(worker.responseHead, at: pageNumber) }
+        return cookies
     }
 
     func responseContent(_ bytes: Span<UInt8>) {

@@ -215,6 +215,15 @@ final class Worker {
                     $0.lookUp(channels: channels, from: position, limit: limit, holdFor: worker)
                 }
                 action = switchboard.found(result, on: stream, now: now)
+            case .take(let channels, let limit, let hold):
+                let worker = hold ? number : nil
+                let result = hub.withPool { $0.take(channels: channels, limit: limit, holdFor: worker) }
+                action = switchboard.found(result, on: stream, now: now)
+            case .takeHeld(let channels, let after, let staysHeld, let limit):
+                let result = hub.withPool {
+                    $0.take(held: channels, after: after, staysHeld: staysHeld, limit: limit)
+                }
+                action = switchboard.found(result, on: stream, now: now)
             case .lookUpHeld(let channels, let after, let limit):
                 let now = now
                 let result = hub.withPool { $0.lookUp(held: channels, after: after, limit: limit) }
@@ -230,6 +239,11 @@ final class Worker {
         let (result, own) = try hub.publish(from: number, body)
         touched.append(contentsOf: own)
         return result
+    }
+
+    /// What was taken for a client that did not get it is there for others.
+    func giveBack(_ taken: [TakenPosition]) {
+        publish { pool -> (Void, [WakeUpCall]) in ((), pool.giveBack(taken)) }
     }
 
     func publish(_ items: [PublishItem]) throws(PublishError) -> [PublishReceipt] {

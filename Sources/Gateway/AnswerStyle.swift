@@ -4,15 +4,19 @@ package struct AnswerStyle: Equatable {
     package let route: HoldRoute
     package var manner: RequestManner
     package var origin: AllowedOrigin
+    /// The function of a JSONP answer.
+    package var callback: [UInt8]?
 
-    package init(route: HoldRoute, manner: RequestManner, origin: AllowedOrigin) {
+    package init(route: HoldRoute, manner: RequestManner, origin: AllowedOrigin, callback: [UInt8]? = nil) {
         self.route = route
         self.manner = manner
         self.origin = origin
+        self.callback = callback
     }
 
     package static func == (left: AnswerStyle, right: AnswerStyle) -> Bool {
         left.route === right.route && left.manner == right.manner && left.origin == right.origin
+            && left.callback == right.callback
     }
 }
 

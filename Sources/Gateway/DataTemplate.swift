@@ -33,7 +33,7 @@ struct DataTemplate {
             switch part {
             case .literal(let literal):
                 text.append(contentsOf: literal)
-                if isJSON { Self.follow(literal, &isInString) }
+                if isJSON { JSONPlace.follow(literal, &isInString) }
             case .reference(let reference):
                 guard let values = Self.values(of: reference, head, source), let first = values.first else {
                     return nil
@@ -62,20 +62,6 @@ struct DataTemplate {
             return try source.values(of: reference, head)
         } catch {
             return nil
-        }
-    }
-
-    /// Whether the text goes on inside a string behind this literal.
-    private static func follow(_ literal: [UInt8], _ isInString: inout Bool) {
-        var isEscaped = false
-        for byte in literal {
-            if isEscaped {
-                isEscaped = false
-            } else if byte == 0x5C {
-                isEscaped = isInString
-            } else if byte == 0x22 {
-                isInString.toggle()
-            }
         }
     }
 

@@ -29,7 +29,8 @@ extension HoldRoute {
         do throws(PollError) {
             let names = try channelNames(head, source)
             let position = try position(head, epoch)
-            let style = AnswerStyle(route: self, manner: RequestManner(head), origin: origin)
+            let style = AnswerStyle(
+                route: self, manner: RequestManner(head), origin: origin, callback: try callback(head))
             return .poll(
                 PollRequest(channels: names, position: position, style: style, mayHold: head.method == .get))
         } catch {
@@ -91,18 +92,50 @@ extension HoldRoute {
     // MARK: Position
 
     private func position(_ head: borrowing RequestHead, _ epoch: Epoch) throws(PollError) -> Position {
-        guard let query = head.queryRange else { return startsNow ? .now : .oldest }
-        let afterParameter = afterParameter
-        guard let values = QueryItems.values(head[query], named: afterParameter.span), values.count <= 1 else {
-            throw .badCursor(parameter: afterParameter)
-        }
         // An empty value is what a page sends that has no cursor yet.
-        guard let value = values.first, !value.isEmpty else { return startsNow ? .now : .oldest }
+        guard let value = try parameter(afterParameter, head, else: .badCursor(parameter: afterParameter)),
+            !value.isEmpty else {
+            return positionOfCookie(head, epoch) ?? (startsNow ? .now : .oldest)
+        }
         if value.span.equals("now") { return .now }
         guard let position = Position(cursor: value.span, epoch: epoch) else {
             throw .badCursor(parameter: afterParameter)
         }
         return position
+    }
+}
+
+extension HoldRoute {
+    /// A query parameter that may be there once; else it is this error.
+    private func parameter(
+        _ name: [UInt8], _ head: borrowing RequestHead, else error: PollError
+    ) throws(PollError) -> [UInt8]? {
+        guard let query = head.queryRange else { return nil }
+        guard let values = QueryItems.values(head[query], named: name.span), values.count <= 1 else { throw error }
+        return values.first
+    }
+
+    /// A cookie that is no cursor is one that somebody else set; the page can't help it, so it counts as none.
+    private func positionOfCookie(_ head: borrowing RequestHead, _ epoch: Epoch) -> Position? {
+        guard let cursorCookie, let range = head.fields.cookie(named: cursorCookie.span) else { return nil }
+        return Position(cursor: head[range], epoch: epoch)
+    }
+
+    /// The function that a JSONP answer is to call: a name that can't be anything but one (SECURITY M5).
+    private func callback(_ head: borrowing RequestHead) throws(PollError) -> [UInt8]? {
+        guard case .jsonp = format else { return nil }
+        let error = PollError.badCallback(parameter: callbackParameter)
+        guard let name = try parameter(callbackParameter, head, else: error), (1...64).contains(name.count),
+            name.allSatisfy(Self.isCallbackByte)
+        else { throw error }
+        return name
+    }
+
+    private static func isCallbackByte(_ byte: UInt8) -> Bool {
+        switch byte {
+        case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x24, 0x2E, 0x5F: true
+        default: false
+        }
     }
 }
 
@@ -114,6 +147,7 @@ enum PollError: Error {
     case notAllowed(parameter: String)
     case tooManyChannels(limit: Int, parameter: String)
     case badCursor(parameter: [UInt8])
+    case badCallback(parameter: [UInt8])
 
     init(_ error: TemplateError) {
         switch error {
@@ -134,6 +168,7 @@ enum PollError: Error {
         case .notAllowed: "This channel may not be read here."
         case .tooManyChannels(let limit, _): "A poll may name \(limit) channels at most."
         case .badCursor: "This is no cursor."
+        case .badCallback: "The name of a function is missing, or is none."
         }
     }
 
@@ -142,7 +177,7 @@ enum PollError: Error {
         case .missing(let parameter), .badEncoding(let parameter), .badChannel(_, let parameter),
             .notAllowed(let parameter), .tooManyChannels(_, let parameter):
             parameter
-        case .badCursor(let parameter): String(decoding: parameter, as: UTF8.self)
+        case .badCursor(let parameter), .badCallback(let parameter): String(decoding: parameter, as: UTF8.self)
         }
     }
 }

@@ -10,14 +10,42 @@ package final class HoldRoute: Sendable {
         case json
         case array
         case raw
+        /// JSON in a call of the function that the client names.
+        case jsonp
+        case template(AnswerTemplate)
 
-        init(_ format: Configuration.Hold.Format) {
-            switch format {
+        init(_ hold: Configuration.Hold) {
+            if let template = hold.template {
+                self = .template(template)
+                return
+            }
+            switch hold.format {
             case .json: self = .json
             case .array: self = .array
             case .raw: self = .raw
+            case .jsonp: self = .jsonp
             }
         }
+
+        /// The body says where the client is; else a field of the head does.
+        var carriesCursor: Bool {
+            switch self {
+            case .json, .jsonp: true
+            case .array, .raw: false
+            case .template(let template): template.answer.references.contains { $0.source == .answerCursor }
+            }
+        }
+
+        /// The body says that messages are missing; else a field of the head does.
+        var tellsGap: Bool {
+            switch self {
+            case .json, .jsonp: true
+            case .array, .raw: false
+            case .template(let template): template.answer.references.contains { $0.source == .answerGap }
+            }
+        }
+
+        var isRaw: Bool { if case .raw = self { true } else { false } }
     }
 
     /// The answer of a hold that ended without a message, where the configuration gives it a shape of its own.
@@ -44,11 +72,17 @@ package final class HoldRoute: Sendable {
     package let crossOrigin: CrossOrigin
     package let channelsLimit: Int
     package let afterParameter: [UInt8]
+    /// The cookie in which the client's browser keeps the cursor; nil: none does.
+    package let cursorCookie: [UInt8]?
+    /// Each message is handed out once; the client has no cursor.
+    package let takes: Bool
+    package let callbackParameter: [UInt8]
 
     package init(
         path: String, channels: [TemplateText], allow: [ChannelPattern]?, timeout: Duration, startsNow: Bool,
         limit: BatchLimit, format: Format, empty: EmptyAnswer?, crossOrigin: CrossOrigin, channelsLimit: Int,
-        afterParameter: [UInt8]
+        afterParameter: [UInt8], cursor: Configuration.Hold.CursorKeeping = .client,
+        callbackParameter: [UInt8] = []
     ) {
         self.path = path
         self.channels = channels
@@ -56,12 +90,15 @@ package final class HoldRoute: Sendable {
         self.timeout = timeout
         self.startsNow = startsNow
         // A raw answer is one message, whatever the batch.
-        self.limit = format == .raw ? BatchLimit(messages: 1, bytes: limit.bytes) : limit
+        self.limit = format.isRaw ? BatchLimit(messages: 1, bytes: limit.bytes) : limit
         self.format = format
         self.empty = empty
         self.crossOrigin = crossOrigin
         self.channelsLimit = channelsLimit
         self.afterParameter = afterParameter
+        takes = cursor == .taking
+        if case .cookie(let name) = cursor { cursorCookie = Array(name.utf8) } else { cursorCookie = nil }
+        self.callbackParameter = callbackParameter
     }
 
     /// - Parameter hold: of the configuration.
@@ -77,10 +114,11 @@ package final class HoldRoute: Sendable {
         }
         self.init(
             path: path, channels: hold.channels, allow: hold.allow, timeout: hold.timeout, startsNow: hold.startsNow,
-            limit: BatchLimit(messages: hold.batchMessages, bytes: hold.batchBytes), format: Format(hold.format),
+            limit: BatchLimit(messages: hold.batchMessages, bytes: hold.batchBytes), format: Format(hold),
             empty: empty,
             crossOrigin: crossOrigin ?? .none, channelsLimit: hold.channelsLimit,
-            afterParameter: Array(hold.afterParameter.utf8))
+            afterParameter: Array(hold.afterParameter.utf8), cursor: hold.cursor,
+            callbackParameter: Array(hold.callbackParameter.utf8))
     }
 
     /// The poll on the control socket: any channel, by the defaults of a hold route.

@@ -1,4 +1,6 @@
 /// A whole HTTP response to a poll, encoded once and shared by all who get the same.
+package import Polling
+
 package struct PollAnswer {
     /// Head and body as they go out.
     package let bytes: [UInt8]
@@ -7,6 +9,8 @@ package struct PollAnswer {
     /// Messages in it.
     package let messages: Int
     package let release: PollExchange.Release
+    /// To be given back to the pool if the answer can't be written.
+    package let taken: [TakenPosition]
     /// The connection may carry the next poll.
     package let keepsAlive: Bool
 }

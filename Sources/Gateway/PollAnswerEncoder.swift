@@ -1,5 +1,6 @@
 /// Turns what the pool found into the bytes of a response, in the route's format (DESIGN §5).
 import ByteText
+import ConfigFile
 import HTTP1
 import JSONText
 package import Polling
@@ -19,19 +20,35 @@ package struct PollAnswerEncoder {
     package mutating func answer(_ found: Found, style: AnswerStyle, release: PollExchange.Release) -> PollAnswer {
         let format = style.route.format
         body.removeAll(keepingCapacity: body.capacity <= 1 << 20)
-        switch format {
-        case .json: writeObject(found)
-        case .array: writeArray(found.messages)
-        case .raw: if let message = found.messages.first { body.append(contentsOf: message.payload) }
-        }
+        writeBody(found, style)
         var head = HTTPWriter()
-        let isEmpty = format == .raw && found.messages.isEmpty
+        let isEmpty = format.isRaw && found.messages.isEmpty
         head.statusLine(isEmpty ? 204 : 200)
         let type = contentType(format, found.messages.first)
         head.field("Content-Type", type.span)
         return finish(
             &head, status: isEmpty ? 204 : 200, style: style, number: found.number, gap: found.gap,
-            messages: found.messages.count, release: release)
+            messages: found.messages.count, taken: found.taken, release: release)
+    }
+
+    private mutating func writeBody(_ found: Found, _ style: AnswerStyle) {
+        switch style.route.format {
+        case .json: writeObject(found)
+        case .array: writeArray(found.messages)
+        case .raw: if let message = found.messages.first { body.append(contentsOf: message.payload) }
+        case .jsonp:
+            // The comment keeps the answer from being taken for something else by its first bytes, which a stranger
+            // could choose with the function's name.
+            body.append("/**/")
+            body.append(contentsOf: style.callback ?? [])
+            body.append("(")
+            let start = body.count
+            writeObject(found)
+            body.escapeLineSeparators(from: start)
+            body.append(");")
+        case .template(let template):
+            AnswerText(template: template, epoch: epoch).append(found, to: &body)
+        }
     }
 
     /// The answer of a poll whose hold ended without a message: the route's own shape, if it has one.
@@ -41,7 +58,7 @@ package struct PollAnswerEncoder {
         let route = style.route
         body.removeAll(keepingCapacity: true)
         var head = HTTPWriter()
-        let status = route.empty?.status ?? (route.format == .raw ? 204 : 200)
+        let status = route.empty?.status ?? (route.format.isRaw ? 204 : 200)
         head.statusLine(status)
         var namesContentType = false
         for field in route.empty?.fields ?? [] {
@@ -51,14 +68,14 @@ package struct PollAnswerEncoder {
         if let own = route.empty?.body {
             body.append(contentsOf: own)
         } else {
-            switch route.format {
-            case .json: writeObject(Found(messages: [], gap: false, number: number, sameFor: number...number))
-            case .array: body.append("[]")
-            case .raw: break
-            }
+            writeBody(Found(messages: [], gap: false, number: number, sameFor: number...number), style)
         }
-        if !namesContentType, !body.isEmpty { head.field("Content-Type", "application/json") }
-        return finish(&head, status: status, style: style, number: number, gap: false, messages: 0, release: release)
+        if !namesContentType, !body.isEmpty {
+            let type = route.empty?.body == nil ? contentType(route.format, nil) : Array("application/json".utf8)
+            head.field("Content-Type", type.span)
+        }
+        return finish(
+            &head, status: status, style: style, number: number, gap: false, messages: 0, taken: [], release: release)
     }
 
     // MARK: Bodies
@@ -103,7 +120,12 @@ package struct PollAnswerEncoder {
     }
 
     private func contentType(_ format: HoldRoute.Format, _ message: Message?) -> [UInt8] {
-        guard format == .raw else { return Array("application/json".utf8) }
+        switch format {
+        case .json, .array: return Array("application/json".utf8)
+        case .jsonp: return Array("application/javascript; charset=utf-8".utf8)
+        case .template(let template): return Array(template.type.utf8)
+        case .raw: break
+        }
         if let own = message?.contentType { return own }
         return switch message?.kind {
         case .text: Array("text/plain; charset=utf-8".utf8)
@@ -116,16 +138,17 @@ package struct PollAnswerEncoder {
 
     private mutating func finish(
         _ head: inout HTTPWriter, status: Int, style: AnswerStyle, number: UInt64, gap: Bool, messages: Int,
-        release: PollExchange.Release
+        taken: [TakenPosition], release: PollExchange.Release
     ) -> PollAnswer {
         head.field("Cache-Control", "no-store")
         head.field("Date", date.value.span)
-        if style.route.format != .json || style.route.empty?.body != nil {
+        if !style.route.takes, !style.route.format.carriesCursor || style.route.empty?.body != nil {
             head.beginField("Pollhold-Cursor")
             Cursor(epoch: epoch, number: number).append(to: &head.bytes)
             head.endField()
-            if gap { head.field("Pollhold-Gap", "true") }
         }
+        if gap, !style.route.format.tellsGap { head.field("Pollhold-Gap", "true") }
+        if let cookie = style.route.cursorCookie { writeCookie(cookie, number, into: &head) }
         // JSON that a browser is made to run as a script is the one way to read it across origins.
         head.field("X-Content-Type-Options", "nosniff")
         style.route.crossOrigin.writeFields(for: style.origin, into: &head)
@@ -136,7 +159,14 @@ package struct PollAnswerEncoder {
         if sendsBody { head.bytes.append(contentsOf: body) }
         return PollAnswer(
             bytes: head.bytes, status: status, bodyBytes: sendsBody ? body.count : 0, messages: messages,
-            release: release,
+            release: release, taken: taken,
             keepsAlive: style.manner.keepsAlive)
+    }
+
+    /// The browser of a page that knows no cursor keeps it.
+    private func writeCookie(_ name: [UInt8], _ number: UInt64, into head: inout HTTPWriter) {
+        head.beginField("Set-Cookie")
+        CursorCookie.append(name: name, epoch: epoch, number: number, to: &head.bytes)
+        head.endField()
     }
 }

@@ -108,14 +108,14 @@ package struct ProxyExchange {
 
     /// Decides on a response's head and writes what the client gets of it.
     ///
-    /// - Parameter cookie: a Set-Cookie of our own for this client, or nil.
+    /// - Parameter cookies: values of Set-Cookie fields of our own for this client.
     package mutating func response(
-        _ head: borrowing ResponseHead, cookie: [UInt8]? = nil, into writer: inout HTTPWriter
+        _ head: borrowing ResponseHead, cookies: [[UInt8]] = [], into writer: inout HTTPWriter
     ) -> ResponseStep {
         if head.status == 101 {
             progress = .tunnel
             ResponseForwarding.write(
-                head, framing: .none, clientIsHTTP10: false, keepsAlive: true, cookie: cookie, into: &writer)
+                head, framing: .none, clientIsHTTP10: false, keepsAlive: true, cookies: cookies, into: &writer)
             return .tunnel
         }
         if head.isInterim {
@@ -134,7 +134,7 @@ package struct ProxyExchange {
         if downstreamFraming == .untilClose || mayLeaveContentOut { clientKeepsAlive = false }
         ResponseForwarding.write(
             head, framing: downstreamFraming, clientIsHTTP10: clientIsHTTP10, keepsAlive: clientKeepsAlive,
-            cookie: cookie, requestID: returnedRequestID, into: &writer)
+            cookies: cookies, requestID: returnedRequestID, into: &writer)
         return .final
     }
 

@@ -7,18 +7,18 @@ package enum ResponseForwarding {
     /// - Parameters:
     ///   - framing: how the body that follows is framed for this client.
     ///   - keepsAlive: the client's connection stays open behind it.
-    ///   - cookie: a further Set-Cookie, our own.
+    ///   - cookies: further Set-Cookie lines, our own.
     ///   - requestID: what the client is told as X-Request-Id, whatever the app says.
     package static func write(
         _ head: borrowing ResponseHead, framing: BodyFraming, clientIsHTTP10: Bool, keepsAlive: Bool,
-        cookie: [UInt8]? = nil, requestID: RequestID? = nil, into writer: inout HTTPWriter
+        cookies: [[UInt8]] = [], requestID: RequestID? = nil, into writer: inout HTTPWriter
     ) {
         writer.statusLine(of: head)
         for line in head.fields.lines where passes(head, line) {
             if line.name == .xRequestID, requestID != nil { continue }
             writer.field(line, of: head.fields)
         }
-        if let cookie { writer.field("Set-Cookie", cookie.span) }
+        for cookie in cookies { writer.field("Set-Cookie", cookie.span) }
         if head.status == 101 {
             writer.field("Connection", "upgrade")
         } else if !head.isInterim {

@@ -19,9 +19,16 @@ package struct RouteTable: Sendable {
     /// For what no route takes.
     private let rest: ProxyRoute
     private let epoch: Epoch
+    /// Cookies in which browsers keep a cursor; a page that the app renders begins at its own moment.
+    private let cursorCookies: [[UInt8]]
 
     package init(_ configuration: Configuration, epoch: Epoch) {
         self.epoch = epoch
+        cursorCookies = Set(
+            configuration.routes.compactMap { route in
+                if case .hold(let hold) = route.kind, case .cookie(let name) = hold.cursor { name } else { nil }
+            }
+        ).sorted().map { Array($0.utf8) }
         rest = ProxyRoute(configuration.proxy, configuration.upstream)
         routes = configuration.routes.map { route in
             switch route.kind {
@@ -48,6 +55,24 @@ package struct RouteTable: Sendable {
     private func pass(_ head: borrowing RequestHead, to route: ProxyRoute) -> Decision {
         if let answer = RequestForwarding.endOfHops(head) { return .answer(answer) }
         return .proxy(route)
+    }
+
+    /// Whether the page that a request may ask for is to begin at a cursor.
+    package func mayBeginPage(_ head: borrowing RequestHead) -> Bool { !cursorCookies.isEmpty && head.method == .get }
+
+    /// Set-Cookie values for an app's response, if it is a page.
+    ///
+    /// - Parameter number: the pool's newest when the request came, so that nothing is missed that is published while
+    ///   the app renders.
+    package func pageCookies(_ head: borrowing ResponseHead, at number: UInt64) -> [[UInt8]] {
+        guard head.status == 200, let line = head.fields.first(of: .contentType) else { return [] }
+        let type = head.fields.value(of: line)
+        guard type.count >= 9, type.extracting(0..<9).equalsIgnoringCase("text/html") else { return [] }
+        return cursorCookies.map { name in
+            var text: [UInt8] = []
+            CursorCookie.append(name: name, epoch: epoch, number: number, to: &text)
+            return text
+        }
     }
 
     /// What becomes of a poll on the control socket.

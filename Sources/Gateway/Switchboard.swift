@@ -18,6 +18,9 @@ package struct Switchboard {
         case lookUp(channels: [ChannelName], from: Position, limit: BatchLimit, hold: Bool)
         /// Ask the pool for a hold that is registered; the answer is for `found`.
         case lookUpHeld(channels: [ChannelID], after: UInt64, limit: BatchLimit)
+        /// The same two for a poll that takes each message from its channel.
+        case take(channels: [ChannelName], limit: BatchLimit, hold: Bool)
+        case takeHeld(channels: [ChannelID], after: UInt64, staysHeld: Bool, limit: BatchLimit)
         /// Send this; the poll is over.
         case answer(PollAnswer)
         /// Nothing to do now: the poll waits.
@@ -65,6 +68,10 @@ package struct Switchboard {
         exchanges[number].startedAt = now
         exchanges[number].isWoken = false
         exchanges[number].mayHold = request.mayHold
+        // HEAD takes nothing from anybody.
+        if request.style.route.takes, request.mayHold {
+            return .take(channels: request.channels, limit: request.style.route.limit, hold: true)
+        }
         return .lookUp(
             channels: request.channels, from: request.position, limit: request.style.route.limit, hold: request.mayHold)
     }
@@ -178,7 +185,8 @@ package struct Switchboard {
     /// Lets a held poll go on under a route that took its route's place.
     package mutating func adopt(_ route: HoldRoute, on number: ConnectionNumber) {
         guard let style = exchanges[number].style else { return }
-        exchanges[number].style = AnswerStyle(route: route, manner: style.manner, origin: .none)
+        exchanges[number].style = AnswerStyle(
+            route: route, manner: style.manner, origin: .none, callback: style.callback)
     }
 
     /// When the connection's poll was received, while it is under way.
@@ -193,6 +201,11 @@ package struct Switchboard {
     private func lookUpHeld(_ number: Int, _ hold: HoldNumber) -> Action {
         guard let style = exchanges[number].style, let position = holds.position(of: hold) else {
             preconditionFailure("a held poll stands in the table")
+        }
+        if style.route.takes {
+            let staysHeld = if case .held = exchanges[number].state { true } else { false }
+            return .takeHeld(
+                channels: position.channels, after: position.after, staysHeld: staysHeld, limit: style.route.limit)
         }
         return .lookUpHeld(channels: position.channels, after: position.after, limit: style.route.limit)
     }
@@ -215,7 +228,9 @@ package struct Switchboard {
     private mutating func remember(
         _ answer: PollAnswer, style: AnswerStyle, hold: HoldNumber, sameFor: ClosedRange<UInt64>
     ) {
-        guard recentAnswers.count < Self.recentAnswersLimit, let position = holds.position(of: hold) else { return }
+        guard !style.route.takes, recentAnswers.count < Self.recentAnswersLimit,
+            let position = holds.position(of: hold)
+        else { return }
         recentAnswers.append(RecentAnswer(style: style, channels: position.channels, sameFor: sameFor, answer: answer))
     }
 

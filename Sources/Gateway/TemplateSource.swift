@@ -83,6 +83,8 @@ struct TemplateSource {
             let name = Array(reference.name.utf8)
             return authorization.first { $0.name == name }.map { [$0.value] } ?? []
         case .clientAddress: return [client.text]
+        case .answerCursor, .answerMessages, .answerGap, .answerCount, .messageID, .messageChannel, .messageData:
+            preconditionFailure("the configuration takes these in answers alone")
         }
     }
 

@@ -7,6 +7,8 @@ struct ChannelEntry {
     var slots: Deque<Int32> = []
     /// The highest number up to which messages of this channel are gone.
     var lostThrough: UInt64
+    /// How far its messages have been handed out to polls that take; nil: nobody has taken from it.
+    var takenThrough: UInt64?
     /// The newest number given on this channel, to a message, a signal or a deletion, as far as it is known: what is
     /// not known any more is at most this.
     var lastNumber: UInt64
@@ -32,7 +34,7 @@ struct ChannelEntry {
 
     /// What an entry costs beyond its messages, as a sum.
     static let fixedBytes =
-        200  // this struct, at the table's worst growth
+        216  // this struct, at the table's worst growth
         + 64  // the name's place in the dictionary, likewise
         + 32 + 32  // headers of the name's and the queue's arrays
 }

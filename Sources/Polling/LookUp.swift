@@ -16,13 +16,25 @@ package struct Found {
     package let number: UInt64
     /// The positions for which this very answer is right on these channels.
     package let sameFor: ClosedRange<UInt64>
+    /// Where the channels stood before these messages were taken from them; empty unless they were.
+    package let taken: [TakenPosition]
 
-    package init(messages: [Message], gap: Bool, number: UInt64, sameFor: ClosedRange<UInt64>) {
+    package init(
+        messages: [Message], gap: Bool, number: UInt64, sameFor: ClosedRange<UInt64>, taken: [TakenPosition] = []
+    ) {
         self.messages = messages
         self.gap = gap
         self.number = number
         self.sameFor = sameFor
+        self.taken = taken
     }
+}
+
+/// How far a channel's messages had been handed out before some were taken.
+package struct TakenPosition: Hashable, Sendable {
+    let channel: ChannelName
+    /// nil: nobody had taken from it.
+    let before: UInt64?
 }
 
 /// Holds that have ended in one turn of a worker.

@@ -101,7 +101,7 @@ extension MessagePool {
         }
     }
 
-    private mutating func register(_ worker: WorkerNumber, on name: ChannelName) -> ChannelID {
+    mutating func register(_ worker: WorkerNumber, on name: ChannelName) -> ChannelID {
         let index = entry(named: name)
         modify(index) { $0.holds.add(of: worker) }
         waitingCount += 1
@@ -109,7 +109,7 @@ extension MessagePool {
     }
 
     /// What lies behind a position on some channels.
-    private struct Search {
+    struct Search {
         var messages: [Message] = []
         var isCut = false
         var gap = false
@@ -139,7 +139,7 @@ extension MessagePool {
     }
 
     /// Binary search for the first message behind `after`.
-    private func firstPlace(in entry: ChannelEntry, after: UInt64) -> Int {
+    func firstPlace(in entry: ChannelEntry, after: UInt64) -> Int {
         // Most look-ups are for what came last.
         if entry.lastNumber <= after { return entry.slots.count }
         var low = 0
@@ -152,7 +152,7 @@ extension MessagePool {
     }
 
     /// Takes messages in the order of their ids until the batch is full. O(channels) per message.
-    private func merge(_ places: inout [(entry: Int, place: Int)], _ limit: BatchLimit, into search: inout Search) {
+    func merge(_ places: inout [(entry: Int, place: Int)], _ limit: BatchLimit, into search: inout Search) {
         var bytes = 0
         while !places.isEmpty {
             var oldest = 0

@@ -18,7 +18,7 @@ import DequeModule
 package struct MessagePool {
     package private(set) var limits: PoolLimits
     /// The newest number given.
-    package private(set) var lastNumber: UInt64 = 0
+    package internal(set) var lastNumber: UInt64 = 0
     var slab = MessageSlab()
     var entries: [ChannelEntry?] = []
     var freeEntries: [Int32] = []
@@ -110,7 +110,7 @@ package struct MessagePool {
     }
 
     /// Counts the polls on a channel that no earlier publish has counted, and asks for them to be woken.
-    private mutating func claimHolds(on index: Int32, by number: UInt64, _ calls: inout [WakeUpCall]) -> Int {
+    mutating func claimHolds(on index: Int32, by number: UInt64, _ calls: inout [WakeUpCall]) -> Int {
         let (holds, watches) = modify(index) { entry in
             (entry.holds.claim(by: number), entry.watches.claim(by: number))
         }

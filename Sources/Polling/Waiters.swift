@@ -20,6 +20,11 @@ struct Waiters {
         if position < claimedBy { claimed -= 1 }
     }
 
+    /// One that was claimed found nothing and goes on waiting from a later position.
+    mutating func unclaim(from position: UInt64) {
+        if position < claimedBy { claimed -= 1 }
+    }
+
     /// None of this worker's waits any longer.
     mutating func remove(allOf worker: WorkerNumber) { workers.remove(worker) }
 

@@ -38,6 +38,8 @@ open class ByteStream: EventSource {
     private var peerHasClosed = false
     private var isConnecting: Bool
     private var finishesAfterOutput = false
+    /// The peer had broken the connection when something was sent to it.
+    package private(set) var hasSendFailed = false
     /// While true nothing is read or lent. The subclass sets it by `pauseReading` and `resumeReading`.
     package private(set) var isPaused = false
 
@@ -286,7 +288,9 @@ open class ByteStream: EventSource {
             }
         }
         if sent >= 0 { return sent }
-        return errno == EAGAIN ? 0 : first.count + second.count
+        if errno == EAGAIN { return 0 }
+        hasSendFailed = true
+        return first.count + second.count
     }
 
     private static func transmit(

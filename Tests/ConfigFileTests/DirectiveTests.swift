@@ -112,6 +112,7 @@ struct DirectiveTests {
         ]
         siblings["listen[]"] = ["address: 127.0.0.1:8080"]
         siblings["routes[].hold"] = ["channels: news"]
+        siblings["routes[].hold.template"] = ["answer: \"{messages}\""]
         siblings["publish[]"] = ["channels: news"]
         siblings["routes[].hold.cors"] = ["origins: [\"*\"]"]
         while true {

@@ -57,6 +57,9 @@ struct LoadingTests {
                   cors: { origins: ["https://a.example"], credentials: true, max_age: 32s }
                   channels_limit: 33
                   after_parameter: since
+                  cursor: cookie
+                  cookie: at
+                  callback_parameter: fn
               - path: /upload
                 proxy: { request_body: none, response_timeout: 34s, idle_timeout: 35s }
               - path: /**
@@ -117,7 +120,7 @@ struct LoadingTests {
             timeout: .seconds(29), startsNow: true, batchMessages: 30, batchBytes: 31, format: .array,
             empty: .init(status: 201, headers: [.init(name: "X-Empty", value: "yes")], body: ""),
             crossOrigin: .init(origins: ["https://a.example"], credentials: true, maxAge: .seconds(32)),
-            channelsLimit: 33, afterParameter: "since")
+            channelsLimit: 33, afterParameter: "since", cursor: .cookie("at"), callbackParameter: "fn", template: nil)
         #expect(
             configuration.proxy == .init(requestBodyBytes: 20, responseTimeout: .seconds(2), idleTimeout: .seconds(3)))
         #expect(

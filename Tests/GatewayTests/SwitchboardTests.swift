@@ -32,6 +32,7 @@ struct SwitchboardTests {
                 questions += 1
                 let found = pool.lookUp(channels: channels, from: position, limit: limit, holdFor: hold ? worker : nil)
                 action = switchboard.found(found, on: number, now: now)
+            case .take, .takeHeld: preconditionFailure("no route here takes")
             case .lookUpHeld(let channels, let after, let limit):
                 questions += 1
                 action = switchboard.found(

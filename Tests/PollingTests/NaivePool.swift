@@ -79,7 +79,7 @@ struct NaivePool {
     }
 
     /// What a channel with messages costs; as the pool's sum has it.
-    static func channelBytes(_ name: ChannelName) -> Int { 328 + name.bytes.count }
+    static func channelBytes(_ name: ChannelName) -> Int { 344 + name.bytes.count }
 
     func present(_ channel: ChannelName) -> [Int] {
         items.indices.filter { items[$0].isPresent && items[$0].channel == channel }

@@ -179,6 +179,7 @@ struct World {
                     ? LookUp.nothing(number: pool.lastNumber, channels: channels)
                     : pool.lookUp(held: channels, after: after, limit: limit)
                 action = switchboards[worker].found(result, on: number, now: Moment(nanoseconds: now))
+            case .take, .takeHeld: preconditionFailure("no route of this world takes")
             }
         }
     }

@@ -1,0 +1,85 @@
+import Foundation
+import Testing
+
+/// Pages that know how to poll and nothing of cursors, with the real program.
+struct OldPageTests {
+    static func configuration(_ hold: String, upstreamPort: UInt16 = 9) -> String {
+        """
+        listen: 127.0.0.1:0
+        upstream: http://127.0.0.1:\(upstreamPort)
+        control: { socket: SOCKET }
+        workers: 2
+        routes:
+          - path: /poll
+            hold: { channels: "{query.channel}", allow: [news, "user.*"], \(hold) }
+        """
+    }
+
+    @Test func `a browser's cookie begins at the page and loses nothing between two polls`() throws {
+        let asked = Barrier()
+        let rendered = Barrier()
+        let app = try TestApp(respond: { head, _ in
+            if head.hasPrefix("GET /page") {
+                asked.open()
+                rendered.wait()
+                return TestApp.plain("<html>", fields: "Content-Type: text/html; charset=utf-8\r\n")
+            }
+            return TestApp.plain("{}", fields: "Content-Type: application/json\r\n")
+        })
+        let pollhold = try PollholdProcess(
+            Self.configuration("cursor: cookie, format: array, timeout: 100ms", upstreamPort: app.port))
+        try pollhold.publish("news", "\"before\"")
+        let client = try TestClient(port: pollhold.port)
+        #expect(try client.request("GET", "/data")["set-cookie"] == nil, "only a page begins anew")
+        try client.start("GET", "/page")
+        #expect(asked.wait())
+        try pollhold.publish("news", "\"while it renders\"")
+        rendered.open()
+        var cookie = try cookie(client.response())
+        let first = try client.request("GET", "/poll?channel=news", fields: ["Cookie": cookie])
+        #expect(first.text == "[\"while it renders\"]")
+        cookie = try self.cookie(first)
+        try pollhold.publish("news", "\"between\"")
+        let second = try client.request("GET", "/poll?channel=news", fields: ["Cookie": cookie])
+        #expect(second.text == "[\"between\"]")
+        let third = try client.request("GET", "/poll?channel=news", fields: ["Cookie": try self.cookie(second)])
+        #expect(third.text == "[]")
+    }
+
+    func cookie(_ answer: TestResponse) throws -> String {
+        let line = try #require(answer["set-cookie"])
+        #expect(line.hasPrefix("pollhold_cursor="))
+        return String(line.prefix { $0 != ";" })
+    }
+
+    @Test func `what is taken is handed out once, to one of those who wait`() throws {
+        let pollhold = try PollholdProcess(Self.configuration("cursor: take, format: array, timeout: 20s"))
+        let clients = try (0..<4).map { _ in try TestClient(port: pollhold.port) }
+        for client in clients { try client.start("GET", "/poll?channel=user.1") }
+        try pollhold.waitForWaiting("user.1") { $0 == 4 }
+        for number in 0..<4 {
+            try pollhold.publish("user.1", "\(number)")
+            try pollhold.waitForWaiting("user.1") { $0 == 3 - number }
+        }
+        let got = try clients.map { try $0.response().text }
+        #expect(got.sorted() == ["[0]", "[1]", "[2]", "[3]"])
+        try pollhold.publish("user.1", "4")
+        try pollhold.publish("user.1", "5")
+        #expect(try clients[0].request("GET", "/poll?channel=user.1").text == "[4,5]")
+    }
+
+    @Test func `messages of an answer that could not be written are handed out again`() throws {
+        let pollhold = try PollholdProcess(
+            Self.configuration("cursor: take, format: array, timeout: 20s, batch: { bytes: 64MiB }")
+                .replacing("control: { socket: SOCKET }", with: "control: { socket: SOCKET, body: 32MiB }"))
+        let data = "\"" + String(repeating: "x", count: 16 << 20) + "\""
+        try pollhold.publish("user.1", data)
+        let gone = try TestClient(port: pollhold.port)
+        try gone.start("GET", "/poll?channel=user.1")
+        #expect(try gone.read(count: 1).count == 1, "the answer has begun")
+        gone.closeNow()
+        let next = try TestClient(port: pollhold.port)
+        let answer = try next.request("GET", "/poll?channel=user.1")
+        #expect(answer.body.count == data.utf8.count + 2, "\(answer.status) \(answer.text.prefix(80))")
+    }
+}
