@@ -59,6 +59,7 @@ let package = Package(
             [
                 "ByteText", "HTTP1", "JSONText", "Polling", "ConfigFile",
                 .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "HeapModule", package: "swift-collections"),
             ]),
 
         // The top: sockets, threads, signals.

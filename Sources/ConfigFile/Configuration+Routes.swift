@@ -28,18 +28,20 @@ extension Configuration {
     private static func route(_ section: SectionReader, _ proxy: Proxy) -> Route? {
         section.require("path")
         let path = pathPattern(section)
-        let kinds = ["hold", "proxy"].filter(section.has)
+        let kinds = ["hold", "recheck", "proxy"].filter(section.has)
         _ = section.row("proxy")
         guard kinds.count == 1 else {
             section.collector.note(
                 section.mark,
                 found: kinds.isEmpty ? "a route that does nothing" : "a route with \(kinds.joined(separator: " and "))",
-                expected: "expected one of hold and proxy")
+                expected: "expected one of hold, recheck and proxy")
             return nil
         }
         let kind: Route.Kind
         if kinds == ["hold"] {
             kind = .hold(hold(section.section("hold"), path: path))
+        } else if kinds == ["recheck"] {
+            kind = .recheck(recheck(section.section("recheck"), path: path, proxy))
         } else {
             kind = .proxy(Self.proxy(section.section("proxy"), proxy))
         }

@@ -82,6 +82,7 @@ package struct Configuration: Equatable, Sendable {
 
         package enum Kind: Equatable, Sendable {
             case hold(Hold)
+            case recheck(Recheck)
             case proxy(Proxy)
         }
     }

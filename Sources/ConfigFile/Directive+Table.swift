@@ -1,10 +1,12 @@
 /// The table itself, in the order of the manual.
 extension Directive {
-    private static let anyDuration = Duration.milliseconds(10)...Duration.seconds(30 * 86400)
+    static let anyDuration = Duration.milliseconds(10)...Duration.seconds(30 * 86400)
     private static let anySize = 1...(1 << 40)
-    private static let anyCount = 1...1_000_000_000
+    static let anyCount = 1...1_000_000_000
 
-    package static let all: [Directive] = [
+    package static let all = upToHolds + recheck + afterRoutes
+
+    private static let upToHolds: [Directive] = [
         Directive(
             "listen", .listenAddresses, default: "127.0.0.1:8080",
             "Where clients come in. Port 0 lets the system choose."),
@@ -171,7 +173,9 @@ extension Directive {
         Directive("routes[].hold.template.answer", .text, "The answer, with {messages} in it."),
         Directive("routes[].hold.template.message", .text, "One message; without it {data}."),
         Directive("routes[].hold.template.separator", .text, "What stands between two messages; without it a comma."),
+    ]
 
+    private static let afterRoutes: [Directive] = [
         Directive("publish", .list, "What of the ordinary traffic is a publish."),
         Directive(
             "publish[].when", .requests, "Which requests; without it all that change something."),

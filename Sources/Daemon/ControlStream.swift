@@ -108,7 +108,7 @@ final class ControlStream: ServerStream {
         case .answer(let plain):
             command = nil
             answerError(status: plain.status, reason: plain.reason)
-        case .proxy: break
+        case .proxy, .recheck: break
         }
     }
 

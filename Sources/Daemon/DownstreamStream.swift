@@ -7,13 +7,18 @@ import ProxyProtocol
 import Reactor
 
 final class DownstreamStream: ServerStream {
-    private enum Exchange {
+    enum Exchange {
         case none
         case poll
+        /// A recheck poll whose body is still to come.
+        case pending(PendingPoll)
+        case recheck(RecheckedPoll)
         case proxied(ProxiedExchange)
     }
 
-    private var exchange = Exchange.none
+    var exchange = Exchange.none
+    /// On a recheck route that compares answers.
+    var lastAnswer: LastAnswer?
     private var accessEntry: AccessEntry?
     /// Of the request's body, so far.
     private var contentBytes: UInt64 = 0
@@ -72,6 +77,9 @@ final class DownstreamStream: ServerStream {
             } else {
                 perform(worker.switchboard.received(request, on: number, now: worker.now))
             }
+        case .recheck(let route, let captures):
+            beginRecheck(
+                route, captures, RequestForwarding.Client(identity: identity, rules: rules, requestID: requestID))
         case .answer(var plain):
             if rules.returnsRequestID { plain.requestID = requestID }
             answer(plain)
@@ -89,6 +97,7 @@ final class DownstreamStream: ServerStream {
     }
 
     override func contentReceived(_ bytes: Span<UInt8>) {
+        if case .pending(let pending) = exchange { return pendingContent(bytes, pending) }
         guard case .proxied(let proxied) = exchange else { return }
         contentBytes += UInt64(bytes.count)
         if contentBytes > proxied.route.contentBytesLimit ?? .max {
@@ -98,7 +107,11 @@ final class DownstreamStream: ServerStream {
     }
 
     override func requestReceived() {
-        if case .proxied(let proxied) = exchange { proxied.requestEnded() }
+        switch exchange {
+        case .pending(let pending): beginRecheck(pending)
+        case .proxied(let proxied): proxied.requestEnded()
+        case .none, .poll, .recheck: break
+        }
     }
 
     override func refuse(_ error: HTTPError) {
@@ -212,10 +225,10 @@ final class DownstreamStream: ServerStream {
         if phase == .preamble, unreadBytes > 0 {
             return refusePreamble("The PROXY header did not arrive in time.")
         }
-        if clock == .queue, case .proxied(let proxied) = exchange {
-            proxied.queueTimedOut()
-        } else {
-            super.deadlinePassed(clock)
+        switch exchange {
+        case .proxied(let proxied) where clock == .queue: proxied.queueTimedOut()
+        case .recheck(let poll) where clock == .queue: poll.question?.queueTimedOut()
+        default: super.deadlinePassed(clock)
         }
     }
 
@@ -225,6 +238,8 @@ final class DownstreamStream: ServerStream {
         case .poll:
             worker.switchboard.peerClosed(number)
             worker.figures.abandonedPolls += 1
+        case .pending: break
+        case .recheck(let poll): abandonRecheck(poll)
         case .proxied(let proxied): proxied.downstreamGone()
         }
         exchange = .none
@@ -243,14 +258,14 @@ final class DownstreamStream: ServerStream {
     }
 
     override func drain() {
-        if case .poll = exchange {
-            perform(worker.switchboard.finish(number, .drain, closing: true))
-        } else {
-            super.drain()
+        switch exchange {
+        case .poll: perform(worker.switchboard.finish(number, .drain, closing: true))
+        case .recheck: worker.perform(worker.rechecks.finish(number, now: worker.now), onRecheck: number)
+        case .none, .pending, .proxied: super.drain()
         }
     }
 
-    private func finishAccessEntry(status: Int, bytes: Int, answer: PollAnswer?) {
+    func finishAccessEntry(status: Int, bytes: Int, answer: PollAnswer?) {
         guard let entry = accessEntry else { return }
         accessEntry = nil
         worker.accessLog?.end(entry, status: status, bytes: bytes, poll: answer, now: worker.loop.now)

@@ -13,6 +13,7 @@ final class Hub: Sendable {
     let epoch: Epoch
     private let pool: Guarded<MessagePool>
     private let doors: [LoopInbox<WorkerNotice>]
+    let rechecks = SharedRechecks()
 
     /// - Parameter workers: how many there are; a worker's number is below it.
     /// - Throws: `SystemError` when no descriptor is left for the doors.
@@ -31,18 +32,35 @@ final class Hub: Sendable {
         for door in doors { door.post(notice) }
     }
 
+    /// Channels with holds, and with watches, of the worker that published.
+    struct Touched {
+        var holds: [ChannelID] = []
+        var watches: [ChannelID] = []
+    }
+
     /// Runs `body` on the pool, then tells the workers whose holds it touched.
     ///
     /// - Returns: what `body` returned, and the channels on which the calling worker itself has holds to wake: it does
     ///   that at the end of its turn, without a way through its own door.
     func publish<Result: Sendable, Failure: Error>(
         from worker: WorkerNumber, _ body: (inout MessagePool) throws(Failure) -> (Result, [WakeUpCall])
-    ) throws(Failure) -> (result: Result, own: [ChannelID]) {
+    ) throws(Failure) -> (result: Result, own: Touched) {
         let (result, calls) = try pool.withLock { pool throws(Failure) in try body(&pool) }
-        var own: [ChannelID] = []
+        var own = Touched()
         for call in calls {
             for number in 0..<doors.count where call.workers.contains(WorkerNumber(number)) {
-                if number == worker.index { own.append(call.channel) } else { doors[number].post(.wake(call.channel)) }
+                if number == worker.index {
+                    own.holds.append(call.channel)
+                } else {
+                    doors[number].post(.wake(call.channel))
+                }
+            }
+            for number in 0..<doors.count where call.watchers.contains(WorkerNumber(number)) {
+                if number == worker.index {
+                    own.watches.append(call.channel)
+                } else {
+                    doors[number].post(.signal(call.channel))
+                }
             }
         }
         return (result, own)

@@ -7,9 +7,9 @@ import Reactor
 
 extension ProxiedExchange {
     /// The server that the client's cookie names, if clients stay with theirs.
-    func stickyServer() -> Balancer.ServerNumber? {
+    static func stickyServer(_ head: borrowing RequestHead, in group: UpstreamGroup) -> Balancer.ServerNumber? {
         guard let name = group.configuration.stickyCookie else { return nil }
-        return Self.cookie(Array(name.utf8), in: worker.requestHead).flatMap { group.server(marked: $0) }
+        return cookie(Array(name.utf8), in: head).flatMap { group.server(marked: $0) }
     }
 
     private static func cookie(_ name: [UInt8], in head: borrowing RequestHead) -> [UInt8]? {
@@ -49,6 +49,7 @@ extension ProxiedExchange {
     private func connect(_ lease: UpstreamGroup.Lease, fresh: Bool = false) {
         self.lease = lease
         machine.assigned(lease.server)
+        if withheld != nil { withheld = WithheldAnswer() }
         record.server = lease.server
         record.attempts += 1
         record.assignedAt = worker.loop.now
@@ -107,6 +108,7 @@ extension ProxiedExchange {
         case .cut:
             endLease(.answered)
             record.end = .cut(failure)
+            endQuestion()
             let downstream = downstream
             self.downstream = nil
             downstream?.cut(self, reset: machine.cutNeedsReset)
@@ -119,6 +121,10 @@ extension ProxiedExchange {
         record.end = .failed(failure)
         let downstream = downstream
         self.downstream = nil
+        if let poll = endQuestion() {
+            downstream?.questionFailed(poll, failure)
+            return
+        }
         var answer = PlainAnswer(failure)
         answer.requestID = returnedRequestID
         downstream?.answer(answer)
@@ -130,6 +136,7 @@ extension ProxiedExchange {
     func downstreamGone() {
         downstream = nil
         leaveQueue()
+        endQuestion()
         if let watcher, watcher.hasRequest, !isTunnel, let upstream {
             if upstream.isPaused { downstreamDrained() }
             return

@@ -36,6 +36,10 @@ final class ProxiedExchange {
     let returnedRequestID: RequestID?
     /// What publish rules see of it; nil: none is for it.
     var watcher: PublishWatcher?
+    /// Where this is a recheck's question: what the client does not get unless it is new; nil: it gets all.
+    var withheld: WithheldAnswer?
+    /// The poll that asks, until its permit is given back.
+    var asking: RecheckedPoll?
     var upstreamTunnelHasEnded = false
     var downstreamTunnelHasEnded = false
     var record = ExchangeRecord()
@@ -56,6 +60,23 @@ final class ProxiedExchange {
         method = worker.requestHead.method
     }
 
+    /// A recheck's question, or with `withholds` false its request passed on plainly.
+    init(downstream: DownstreamStream, poll: RecheckedPoll, withholds: Bool) {
+        worker = downstream.worker
+        route = poll.request.route.proxy
+        group = worker.service.upstream
+        self.downstream = downstream
+        machine = poll.machine
+        method = poll.method
+        requestHead = poll.requestBytes
+        wantedServer = poll.wantedServer
+        returnedRequestID = poll.returnedRequestID
+        if withholds {
+            withheld = WithheldAnswer()
+            asking = poll
+        }
+    }
+
     // MARK: The request
 
     /// Sends the head that stands in `worker.requestHead`.
@@ -68,7 +89,7 @@ final class ProxiedExchange {
             upgrading: machine.asksForUpgrade, uncompressed: watcher?.readsResponseContent ?? false,
             into: &worker.output)
         requestHead = worker.output.bytes
-        wantedServer = stickyServer()
+        wantedServer = Self.stickyServer(worker.requestHead, in: group)
         if worker.service.routes.mayBeginPage(worker.requestHead) {
             pageNumber = worker.hub.withPool { $0.lastNumber }
         }
@@ -120,7 +141,7 @@ final class ProxiedExchange {
             upstream.setClock(.connect)
         } else if upstream.queuedBytes > 0 {
             upstream.watchOutput()
-        } else if machine.progress == .waiting {
+        } else if machine.progress == .waiting, withheld?.head == nil {
             if machine.awaitsRequest {
                 upstream.setClock(nil)
             } else {
@@ -152,6 +173,7 @@ final class ProxiedExchange {
 
     /// A response head stands in `worker.responseHead`.
     func responseHead() {
+        if withheld != nil, withholdsHead() { return setUpstreamClock() }
         switch machine.response(worker.responseHead, cookies: cookies, into: &worker.output) {
         case .interim: setUpstreamClock()
         case .final:
@@ -185,6 +207,11 @@ final class ProxiedExchange {
     }
 
     func responseContent(_ bytes: Span<UInt8>) {
+        if withheld != nil, withholds(bytes) { return setUpstreamClock() }
+        pass(bytes)
+    }
+
+    func pass(_ bytes: Span<UInt8>) {
         record.contentBytes += bytes.count
         watcher?.responseContent(bytes)
         if machine.passesResponseContentBare(bytes, into: &worker.output) {
@@ -205,6 +232,7 @@ final class ProxiedExchange {
 
     /// - Parameter excess: more came than the response; the connection can't be trusted with another.
     func responseEnded(excess: Bool) {
+        if withheld != nil, !judge() { finishUnheard() }
         machine.responseEnded(trailers: worker.responseHead.trailers, into: &worker.output)
         flushToDownstream()
         let stream = upstream
@@ -215,6 +243,7 @@ final class ProxiedExchange {
             if isFree { worker.keepUpstream(stream) } else { stream.end() }
         }
         endLease(.answered)
+        endQuestion()
         let downstream = downstream
         self.downstream = nil
         downstream?.proxiedExchangeEnded(self, keepsAlive: machine.keepsDownstream)

@@ -288,6 +288,7 @@ package final class Server {
 
     private func expirePool() {
         let now = Moment(nanoseconds: loop.now)
+        hub.rechecks.expire(now: now)
         // Slices, so that a worker never waits long for the lock.
         while hub.withPool({ $0.expire(now: now, limit: 1000) }) == 1000 {}
     }

@@ -62,6 +62,12 @@ enum ServerNotice: Sendable {
 enum WorkerNotice: Sendable {
     /// A publish or a deletion touched a channel on which this worker holds polls.
     case wake(ChannelID)
+    /// Something happened on a channel that recheck polls of this worker watch.
+    case signal(ChannelID)
+    /// A question of this recheck route may be asked.
+    case permit(String)
+    /// Another poll has taken the place of this one.
+    case supersede(SharedRechecks.Place)
     /// Serve by this configuration from now on.
     case serve(Service)
     case drain

@@ -8,6 +8,9 @@ extension Worker {
     func take(_ notice: WorkerNotice) {
         switch notice {
         case .wake(let channel): switchboard.noticed(channel)
+        case .signal(let channel): rechecks.noticed(channel, now: now)
+        case .permit(let path): permits[path, default: 0] += 1
+        case .supersede(let place): supersede(place)
         case .serve(let service): reconfigure(service)
         case .granted(let group, let ticket, let server): granted(group, ticket, server)
         case .areYouThere: reportPresence()

@@ -53,6 +53,13 @@ final class Worker {
     private var inbox: LoopInboxSource<WorkerNotice>?
     /// Channels whose holds here a publisher of this worker has touched in this turn.
     private var touched: [ChannelID] = []
+    /// The same for watches.
+    var touchedWatches: [ChannelID] = []
+    var rechecks: RecheckBoard
+    /// Permits for questions that were handed to this worker, by the routes' paths.
+    var permits: [String: Int] = [:]
+    /// A turn has asked as many questions as it may.
+    var hasMoreQuestions = false
     private var lastSerial: UInt64 = 0
 
     /// A worker's whole life, on its own thread.
@@ -81,6 +88,7 @@ final class Worker {
         self.server = server
         self.log = log
         switchboard = Switchboard(epoch: hub.epoch, date: DateField(seconds: Int64(WallTime.now.seconds)))
+        rechecks = RecheckBoard(seed: UInt64.random(in: 0 ... .max), workers: service.workers)
         accessLog = service.makeAccessLog()
         timer = LoopTimer(loop: loop) {}
         inbox = LoopInboxSource(loop: loop, inbox: hub.door(of: number)) { [unowned self] notices in
@@ -194,11 +202,14 @@ final class Worker {
 
     // MARK: Polls
 
+    /// Polls that wait here, of holds and of rechecks.
+    private var heldCount: Int { switchboard.heldCount + rechecks.count }
+
     /// More polls than the configuration lets be held.
     var refusesPolls: Bool {
         if isDraining { return true }
         guard let limit = service.heldPollsLimit else { return false }
-        return server.heldCount + switchboard.heldCount - figures.held >= limit
+        return server.heldCount + heldCount - figures.held >= limit
     }
 
     /// Follows a decision of the Switchboard until it is an answer or the poll waits.
@@ -237,7 +248,8 @@ final class Worker {
         _ body: (inout MessagePool) throws(Failure) -> (Result, [WakeUpCall])
     ) throws(Failure) -> Result {
         let (result, own) = try hub.publish(from: number, body)
-        touched.append(contentsOf: own)
+        touched.append(contentsOf: own.holds)
+        touchedWatches.append(contentsOf: own.watches)
         return result
     }
 
@@ -255,26 +267,6 @@ final class Worker {
             }
         } catch {
             throw .pool(error)
-        }
-    }
-
-    /// What publish rules made of an exchange.
-    func publish(_ publication: RulePublication) {
-        figures.skippedRules += UInt64(publication.skipped)
-        let now = now
-        for item in publication.items {
-            switch item {
-            case .message(let item):
-                do throws(PublishError) {
-                    _ = try publish([item])
-                    figures.rulePublishes += 1
-                } catch {
-                    figures.skippedRules += 1
-                }
-            case .signal(let name):
-                publish { pool in ((), pool.signal(name, now: now).calls) }
-                figures.rulePublishes += 1
-            }
         }
     }
 
@@ -307,7 +299,7 @@ final class Worker {
     /// Runs until a drain has let go of everything.
     func run() {
         while !(isDraining && figures.connections == 0) {
-            loop.runTurn(waiting: !switchboard.hasWoken && touched.isEmpty)
+            loop.runTurn(waiting: !switchboard.hasWoken && touched.isEmpty && !hasRechecks)
             afterTurn()
         }
         listeners = []
@@ -323,16 +315,18 @@ final class Worker {
         answerWoken()
         endHolds()
         endClocks()
+        turnRechecks()
         if let withdrawals = switchboard.takeWithdrawals() {
             let number = number
             hub.withPool { $0.withdraw(withdrawals, by: number) }
         }
         dropClosed()
         resumeAccepting()
-        if figures.held != switchboard.heldCount {
-            server.heldChanged(by: switchboard.heldCount - figures.held)
-            figures.held = switchboard.heldCount
+        if figures.held != heldCount {
+            server.heldChanged(by: heldCount - figures.held)
+            figures.held = heldCount
         }
+        figures.rechecks = rechecks.figures
         figures.idleUpstream = upstream.idleCount
         server.publish(figures, of: number)
         setTimer()
@@ -380,6 +374,7 @@ final class Worker {
         var next = clocks.next
         if let acceptPausedUntil { next = min(next ?? .max, acceptPausedUntil) }
         if let hold = switchboard.nextDeadline { next = min(next ?? .max, hold.nanoseconds) }
+        if let recheck = rechecks.nextDeadline { next = min(next ?? .max, recheck.nanoseconds) }
         timer?.set(next)
     }
 

@@ -58,6 +58,12 @@ package final class HoldRoute: Sendable {
             package let name: [UInt8]
             package let value: [UInt8]
         }
+
+        init(_ empty: Configuration.Empty) {
+            status = empty.status
+            fields = empty.headers.map { Field(name: Array($0.name.utf8), value: Array($0.value.utf8)) }
+            body = empty.body.map { Array($0.utf8) }
+        }
     }
 
     package let path: String
@@ -103,12 +109,7 @@ package final class HoldRoute: Sendable {
 
     /// - Parameter hold: of the configuration.
     package convenience init(_ hold: Configuration.Hold, path: String) {
-        let empty = hold.empty.map { empty in
-            EmptyAnswer(
-                status: empty.status,
-                fields: empty.headers.map { EmptyAnswer.Field(name: Array($0.name.utf8), value: Array($0.value.utf8)) },
-                body: empty.body.map { Array($0.utf8) })
-        }
+        let empty = hold.empty.map(EmptyAnswer.init)
         let crossOrigin = hold.crossOrigin.map {
             CrossOrigin(origins: $0.origins, credentials: $0.credentials, preflight: $0.maxAge)
         }
@@ -138,6 +139,8 @@ package final class HoldRoute: Sendable {
 /// What a request on a route comes to.
 package enum Decision {
     case poll(PollRequest)
+    /// A poll for the app's own endpoint.
+    case recheck(RecheckRoute, PathPattern.Captures)
     case answer(PlainAnswer)
     case proxy(ProxyRoute)
 }

@@ -177,7 +177,7 @@ extension RulePublication {
 
     /// A channel that the app named itself.
     fileprivate mutating func add(_ name: [UInt8], carrying: Bool, _ source: TemplateSource) {
-        guard let channel = Self.channel(name) else {
+        guard let channel = ChannelName(orNil: name) else {
             skipped += 1
             return
         }
@@ -209,18 +209,10 @@ extension RulePublication {
                 return nil
             }
             for text in texts {
-                guard let name = channel(text) else { return nil }
+                guard let name = ChannelName(orNil: text) else { return nil }
                 if !names.contains(name) { names.append(name) }
             }
         }
         return names.count <= PublishRule.channelsLimit ? names : nil
-    }
-
-    private static func channel(_ text: [UInt8]) -> ChannelName? {
-        do throws(ChannelNameError) {
-            return try ChannelName(text.span)
-        } catch {
-            return nil
-        }
     }
 }

@@ -7,6 +7,7 @@ package import Polling
 package struct RouteTable: Sendable {
     private enum Target: Sendable {
         case hold(HoldRoute)
+        case recheck(RecheckRoute)
         case proxy(ProxyRoute)
     }
 
@@ -33,9 +34,13 @@ package struct RouteTable: Sendable {
         routes = configuration.routes.map { route in
             switch route.kind {
             case .hold(let hold):
-                Route(pattern: route.path, target: .hold(HoldRoute(hold, path: route.path.description)))
+                return Route(pattern: route.path, target: .hold(HoldRoute(hold, path: route.path.description)))
+            case .recheck(let recheck):
+                let recheckRoute = RecheckRoute(
+                    recheck, path: route.path.description, upstream: configuration.upstream)
+                return Route(pattern: route.path, target: .recheck(recheckRoute))
             case .proxy(let proxy):
-                Route(pattern: route.path, target: .proxy(ProxyRoute(proxy, configuration.upstream)))
+                return Route(pattern: route.path, target: .proxy(ProxyRoute(proxy, configuration.upstream)))
             }
         }
     }
@@ -46,6 +51,9 @@ package struct RouteTable: Sendable {
             guard let captures = route.pattern.match(head[head.pathRange]) else { continue }
             switch route.target {
             case .hold(let hold): return hold.decide(head, captures: captures, client: client, epoch: epoch)
+            case .recheck(let recheck):
+                if let answer = RequestForwarding.endOfHops(head) { return .answer(answer) }
+                return recheck.takes(head) ? .recheck(recheck, captures) : .proxy(recheck.proxy)
             case .proxy(let proxy): return pass(head, to: proxy)
             }
         }

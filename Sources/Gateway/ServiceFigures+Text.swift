@@ -192,6 +192,7 @@ extension ServiceFigures {
         }
         if !group.isEmpty { text.append("}") }
         appendServers(to: &text)
+        appendRechecks(to: &text)
         text.append("}\n")
         return text
     }
@@ -205,7 +206,7 @@ extension ServiceFigures {
     package var prometheus: [UInt8] {
         var text: [UInt8] = []
         var described = ""
-        for figure in figures + serverFigures {
+        for figure in figures + serverFigures + recheckFigures {
             if figure.metric != described {
                 described = figure.metric
                 text.append(contentsOf: "# HELP \(figure.metric) \(figure.prose)\n".utf8)

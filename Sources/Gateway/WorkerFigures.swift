@@ -21,6 +21,8 @@ package struct WorkerFigures: Sendable {
     /// Messages and signals that publish rules made, and rules that matched and could make none.
     package var rulePublishes: UInt64 = 0
     package var skippedRules: UInt64 = 0
+    /// By the paths of recheck routes.
+    package var rechecks: [String: RecheckFigures] = [:]
     package var upstreamConnects: UInt64 = 0
     package var upstreamFailures: UInt64 = 0
     package var retried: UInt64 = 0
@@ -47,6 +49,7 @@ package struct WorkerFigures: Sendable {
         proxied += other.proxied
         rulePublishes += other.rulePublishes
         skippedRules += other.skippedRules
+        for (path, figures) in other.rechecks { rechecks[path, default: RecheckFigures()].add(figures) }
         upstreamConnects += other.upstreamConnects
         upstreamFailures += other.upstreamFailures
         retried += other.retried

@@ -15,7 +15,7 @@ struct ArchitectureTests {
         "Polling": ["ByteText", "DequeModule"],
         "ConfigFile": ["ByteText", "Glibc", "Yams"],
         "Reactor": ["CLibevent", "Glibc", "Synchronization"],
-        "Gateway": ["ByteText", "HTTP1", "JSONText", "Polling", "ConfigFile", "DequeModule"],
+        "Gateway": ["ByteText", "HTTP1", "JSONText", "Polling", "ConfigFile", "DequeModule", "HeapModule"],
         "Daemon": [
             "ByteText", "HTTP1", "JSONText", "ProxyProtocol", "Polling", "ConfigFile", "Gateway", "Reactor", "Logging",
             "Glibc", "Synchronization",

@@ -12,6 +12,8 @@ struct DirectiveTests {
         routes:
           - path: /poll
             hold: { channels: news, empty: {}, cors: { origins: ["*"] } }
+          - path: /updates
+            recheck: { channels: news, nothing_new: { body: "[]" }, empty: {} }
           - path: /app
             proxy:
         publish:
@@ -81,6 +83,7 @@ struct DirectiveTests {
         for row in Directive.all {
             // The keys of a hold are listed from there on, and a mapping by its keys.
             let name = row.path.replacing("routes[].hold.", with: "hold.")
+                .replacing("routes[].recheck.", with: "recheck.")
             guard let item = items[name] else {
                 #expect(
                     items.keys.contains { $0.hasPrefix("\(name).") || $0.hasPrefix("\(name)[]") }, "\(name) is missing")
@@ -113,6 +116,8 @@ struct DirectiveTests {
         siblings["listen[]"] = ["address: 127.0.0.1:8080"]
         siblings["routes[].hold"] = ["channels: news"]
         siblings["routes[].hold.template"] = ["answer: \"{messages}\""]
+        siblings["routes[].recheck"] = ["nothing_new: { body: none }", "channels: news"]
+        siblings["routes[].recheck.nothing_new"] = ["body: none"]
         siblings["publish[]"] = ["channels: news"]
         siblings["routes[].hold.cors"] = ["origins: [\"*\"]"]
         while true {

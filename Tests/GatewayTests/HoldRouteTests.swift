@@ -35,6 +35,7 @@ struct HoldRouteTests {
         return try withRequest(request) { head in
             switch table.decide(head, client: .network(IPAddress(ipv4: 0xC000_0201))) {
             case .proxy: return "proxy"
+            case .recheck: return "recheck"
             case .answer(let answer):
                 return "\(answer.status)" + (answer.parameter.map { " \($0)" } ?? "") + (answer.closes ? " closes" : "")
             case .poll(let poll):

@@ -1,0 +1,217 @@
+/// A client's polls on recheck routes: read, asked for, held, answered.
+import ByteText
+import ConfigFile
+import Gateway
+import HTTP1
+import Polling
+import Reactor
+
+extension DownstreamStream {
+    /// A poll's head stands in `worker.requestHead`.
+    func beginRecheck(_ route: RecheckRoute, _ captures: PathPattern.Captures, _ client: RequestForwarding.Client) {
+        worker.figures.polls += 1
+        let pending = PendingPoll(route: route, captures: captures, client: client, head: worker.requestHead)
+        // Its body is a part of the question. The scratch serves other streams until that has come.
+        guard worker.requestHead.framing == .none else {
+            exchange = .pending(pending)
+            return setClock(.body)
+        }
+        beginRecheck(pending)
+    }
+
+    /// A piece of a poll's body, whose length is bounded.
+    func pendingContent(_ bytes: Span<UInt8>, _ pending: PendingPoll) {
+        pending.body.append(bytes)
+        setClock(.body)
+    }
+
+    /// The poll is whole.
+    func beginRecheck(_ pending: PendingPoll) {
+        setClock(nil)
+        let route = pending.route
+        var request = route.read(
+            pending.head, captures: pending.captures, client: pending.client.identity.client, body: pending.body)
+        if route.nothingNew.comparesLast, let identity = request?.identity {
+            request?.lastAnswer = lastAnswer.flatMap { $0.identity == identity ? $0.digest : nil }
+        }
+        let requestID = pending.client.rules.returnsRequestID ? pending.client.requestID : nil
+        let poll = RecheckedPoll(
+            request: request ?? RecheckRequest(passing: route, pending.head), requestBytes: requestBytes(pending),
+            machine: machine(pending, returning: requestID), method: pending.head.method,
+            wantedServer: ProxiedExchange.stickyServer(pending.head, in: worker.service.upstream),
+            returnedRequestID: requestID,
+            place: SharedRechecks.Place(worker: worker.number, stream: number, serial: worker.nextSerial()))
+        guard let request, !worker.refusesPolls else { return pass(poll) }
+        exchange = .recheck(poll)
+        if let key = request.supersedeKey, let old = worker.hub.rechecks.supersede(key, by: poll.place) {
+            worker.supersede(old)
+        }
+        let known =
+            route.nothingNew.comparesLast
+            ? lastAnswer.flatMap { $0.identity == request.identity ? $0.knowledge : nil }
+            : worker.hub.rechecks.knowledge(of: request.identity)
+        let action = worker.rechecks.received(request, knowing: known, on: number, now: worker.now)
+        worker.perform(action, onRecheck: number)
+    }
+
+    /// The request as it goes to the app, whole. The answer is to be read here, so it is asked for uncompressed.
+    private func requestBytes(_ pending: PendingPoll) -> [UInt8] {
+        worker.output.reset()
+        RequestForwarding.write(
+            pending.head, client: pending.client, host: worker.service.upstreamHost, upgrading: false,
+            uncompressed: true, into: &worker.output)
+        worker.output.bytes.append(contentsOf: pending.body)
+        defer { worker.output.reset() }
+        return worker.output.bytes
+    }
+
+    private func machine(_ pending: PendingPoll, returning requestID: RequestID?) -> ProxyExchange {
+        var machine = ProxyExchange(pending.head, route: pending.route.proxy, returning: requestID)
+        var unused = HTTPWriter()
+        machine.requestEnded(trailers: FieldLines(), into: &unused)
+        return machine
+    }
+
+    /// What the board decided for this connection's poll.
+    func perform(_ action: RecheckBoard.Action) {
+        guard case .recheck(let poll) = exchange else { return }
+        switch action {
+        case .watch, .watchAgain: preconditionFailure("the worker asks the pool")
+        case .wait: break
+        case .ask:
+            let question = ProxiedExchange(downstream: self, poll: poll, withholds: true)
+            poll.question = question
+            question.seekServer()
+        case .relay:
+            guard let question = poll.question else { preconditionFailure("there is an answer to relay") }
+            endPlace(poll)
+            exchange = .proxied(question)
+        case .share(let leader): share(poll, with: leader)
+        case .answer(let kept):
+            endPlace(poll)
+            send(kept ?? KeptAnswer(poll.request.route.empty, date: worker.switchboard.date))
+        case .fail(let failure):
+            endPlace(poll)
+            answer(PlainAnswer(failure))
+        case .pass: pass(poll)
+        }
+    }
+
+    /// Passes the request on as if its route were none.
+    private func pass(_ poll: RecheckedPoll) {
+        endPlace(poll)
+        worker.figures.proxied += 1
+        let proxied = ProxiedExchange(downstream: self, poll: poll, withholds: false)
+        exchange = .proxied(proxied)
+        proxied.seekServer()
+    }
+
+    private func share(_ poll: RecheckedPoll, with leader: Int) {
+        guard let withheld = (worker.streams[leader] as? DownstreamStream)?.withheldAnswer, let head = withheld.head
+        else {
+            preconditionFailure("a shared answer is there when it is shared")
+        }
+        endPlace(poll)
+        send(KeptAnswer(whole: head, body: withheld.content))
+    }
+
+    private var withheldAnswer: WithheldAnswer? {
+        guard case .recheck(let poll) = exchange else { return nil }
+        return poll.question?.withheld
+    }
+
+    private func send(_ kept: KeptAnswer) {
+        exchange = .none
+        var manner = manner
+        if worker.isDraining { manner.keepsAlive = false }
+        worker.output.reset()
+        let sent = kept.write(for: manner, into: &worker.output)
+        send(shared: worker.output.bytes)
+        worker.output.reset()
+        finishAccessEntry(status: kept.status, bytes: sent, answer: nil)
+        exchangeEnded(keepsAlive: manner.keepsAlive)
+        watchOutput()
+    }
+
+    // MARK: Questions
+
+    /// Whether an answer with this status has to be had whole before anything of it may be told.
+    func mayBeNothing(_ status: Int, of poll: RecheckedPoll) -> Bool {
+        poll.request.route.nothingNew.mayBe(status) || worker.rechecks.hasFollowers(number)
+    }
+
+    /// The app has answered this poll's question.
+    ///
+    /// - Parameter isWhole: the withheld answer is complete. If not, it can't be "nothing new".
+    /// - Returns: whether it is to be relayed to this client.
+    func questionAnswered(_ poll: RecheckedPoll, isWhole: Bool) -> Bool {
+        guard case .recheck(let current) = exchange, current === poll, let withheld = poll.question?.withheld,
+            let head = withheld.head, let asked = worker.rechecks.exchange(number)
+        else { return false }
+        let route = poll.request.route
+        let content = withheld.content
+        let digest = route.nothingNew.comparesLast ? RequestIdentity.digest(of: content) : nil
+        let carriesNews = !isWhole || poll.request.hasNewCookies(in: head)
+        let isNothing: (RecheckRequest) -> Bool = { request in
+            !carriesNews
+                && route.nothingNew.isMet(
+                    status: head.status, body: content.span, isSame: digest != nil && digest == request.lastAnswer)
+        }
+        let kept = isWhole ? KeptAnswer(head, body: content) : nil
+        let knowledge = Knowledge(number: asked.number, askedAt: asked.sentAt, kept: kept)
+        remember(knowledge, digest, isNothing: isNothing(poll.request), of: poll.request)
+        let decisions = worker.rechecks.answered(
+            number, kept: kept, mayShare: isWhole && route.mayShare(head), now: worker.now, isNothing: isNothing)
+        worker.perform(decisions)
+        if case .proxied = exchange { return true }
+        poll.question = nil
+        return false
+    }
+
+    /// What is known for the next poll: for routes that compare answers it belongs to this connection, since another
+    /// with equal requests may have seen another answer.
+    private func remember(
+        _ knowledge: Knowledge, _ digest: RequestIdentity.BodyDigest?, isNothing: Bool, of request: RecheckRequest
+    ) {
+        if request.route.nothingNew.comparesLast {
+            lastAnswer = digest.map { LastAnswer(identity: request.identity, digest: $0, knowledge: knowledge) }
+        } else if isNothing {
+            worker.hub.rechecks.remember(knowledge, of: request.identity)
+        } else {
+            worker.hub.rechecks.forget(request.identity)
+        }
+    }
+
+    /// The app gave no answer to this poll's question.
+    func questionFailed(_ poll: RecheckedPoll, _ failure: ProxyFailure) {
+        poll.question = nil
+        worker.perform(worker.rechecks.failed(number, failure, now: worker.now))
+    }
+
+    // MARK: Ends
+
+    /// The client has gone while it was held or asked for.
+    func abandonRecheck(_ poll: RecheckedPoll) {
+        worker.rechecks.peerClosed(number)
+        endPlace(poll)
+        let question = poll.question
+        poll.question = nil
+        question?.downstreamGone()
+    }
+
+    private func endPlace(_ poll: RecheckedPoll) {
+        if let key = poll.request.supersedeKey { worker.hub.rechecks.ended(key, poll.place) }
+    }
+
+    /// The place of the poll under way.
+    var recheckPlace: SharedRechecks.Place? {
+        if case .recheck(let poll) = exchange { poll.place } else { nil }
+    }
+}
+
+/// What a connection was answered last on a recheck route that compares answers.
+struct LastAnswer {
+    let identity: RequestIdentity
+    let digest: RequestIdentity.BodyDigest
+    let knowledge: Knowledge
+}

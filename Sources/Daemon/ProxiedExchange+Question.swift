@@ -1,0 +1,74 @@
+/// An exchange as a recheck's question: its response is withheld until it is known whether it is new, and relayed with
+/// all that the app said, or thrown away.
+import ByteText
+import Gateway
+import HTTP1
+
+extension ProxiedExchange {
+    /// A response head stands in `worker.responseHead`.
+    ///
+    /// - Returns: false if it goes to the client now.
+    func withholdsHead() -> Bool {
+        let status = worker.responseHead.status
+        // Interim responses would be told to a client that may never see the final one.
+        if worker.responseHead.isInterim { return true }
+        guard let poll = asking, let downstream, status != 101 else { return false }
+        withheld?.head = worker.responseHead
+        guard downstream.mayBeNothing(status, of: poll) else {
+            relayIfAsked(downstream.questionAnswered(poll, isWhole: false))
+            return true
+        }
+        return true
+    }
+
+    /// - Returns: false if the bytes go to the client now.
+    func withholds(_ bytes: Span<UInt8>) -> Bool {
+        guard let poll = asking, let downstream, let withheld else { return false }
+        guard withheld.content.count + bytes.count > poll.request.route.answerBytesLimit else {
+            self.withheld?.content.append(bytes)
+            return true
+        }
+        // Certainly not "nothing new".
+        relayIfAsked(downstream.questionAnswered(poll, isWhole: false))
+        return self.withheld != nil
+    }
+
+    /// The response is complete and was withheld.
+    ///
+    /// - Returns: true if it is new, and on its way to the client.
+    func judge() -> Bool {
+        guard let poll = asking, let downstream else { return false }
+        relayIfAsked(downstream.questionAnswered(poll, isWhole: true))
+        return withheld == nil
+    }
+
+    /// Sends what was withheld; what follows goes straight to the client.
+    private func relayIfAsked(_ isAsked: Bool) {
+        guard isAsked, let withheld, let head = withheld.head else { return }
+        self.withheld = nil
+        worker.output.reset()
+        worker.responseHead = head
+        responseHead()
+        flushToDownstream()
+        if !withheld.content.isEmpty { pass(withheld.content.span) }
+        flushToDownstream()
+    }
+
+    /// Nobody hears the response. The machine is told all the same, for it knows whether the connection may stay.
+    func finishUnheard() {
+        guard let head = withheld?.head else { return }
+        worker.output.reset()
+        _ = machine.response(head, into: &worker.output)
+        worker.output.reset()
+        downstream = nil
+    }
+
+    /// The question is over: its permit is another's.
+    @discardableResult
+    func endQuestion() -> RecheckedPoll? {
+        guard let poll = asking else { return nil }
+        asking = nil
+        worker.questionEnded(poll.request.route.path, limit: poll.request.route.concurrency)
+        return withheld == nil ? nil : poll
+    }
+}

@@ -1,0 +1,61 @@
+/// A client's poll on a recheck route: its request as it goes to the app each time, and the question under way.
+import ByteText
+import ConfigFile
+import Gateway
+import HTTP1
+import Polling
+import Reactor
+
+final class RecheckedPoll {
+    let request: RecheckRequest
+    /// Head and body for the app.
+    let requestBytes: [UInt8]
+    /// Of a request that is whole.
+    let machine: ProxyExchange
+    let method: Method
+    let wantedServer: Balancer.ServerNumber?
+    /// What the client is told as X-Request-Id.
+    let returnedRequestID: RequestID?
+    /// In the table of polls that take each other's place.
+    let place: SharedRechecks.Place
+    var question: ProxiedExchange?
+
+    init(
+        request: RecheckRequest, requestBytes: [UInt8], machine: ProxyExchange, method: Method,
+        wantedServer: Balancer.ServerNumber?, returnedRequestID: RequestID?, place: SharedRechecks.Place
+    ) {
+        self.request = request
+        self.requestBytes = requestBytes
+        self.machine = machine
+        self.method = method
+        self.wantedServer = wantedServer
+        self.returnedRequestID = returnedRequestID
+        self.place = place
+    }
+}
+
+/// A poll whose body is still to come.
+final class PendingPoll {
+    let route: RecheckRoute
+    let captures: PathPattern.Captures
+    let client: RequestForwarding.Client
+    let head: RequestHead
+    var body: [UInt8] = []
+
+    init(
+        route: RecheckRoute, captures: PathPattern.Captures, client: RequestForwarding.Client,
+        head: borrowing RequestHead
+    ) {
+        self.client = client
+        self.route = route
+        self.captures = captures
+        self.head = copy head
+    }
+}
+
+/// A question's answer that is withheld from the client until it is known whether it is new.
+struct WithheldAnswer {
+    /// nil: the app has not answered.
+    var head: ResponseHead?
+    var content: [UInt8] = []
+}

@@ -1,0 +1,60 @@
+/// What recheck polls of all workers share: how many questions are under way, what was found out lately, and whose poll
+/// is the newest of those that take each other's place. Each stands behind its own lock, which is held for a step.
+import Gateway
+import Polling
+import Reactor
+
+final class SharedRechecks: Sendable {
+    /// A poll on its worker; the serial tells it from an earlier one of the same connection.
+    struct Place: Equatable, Sendable {
+        let worker: WorkerNumber
+        let stream: Int
+        let serial: UInt64
+    }
+
+    /// Remembered for longer than any hold that is of use with browsers.
+    private static let memoryAge = Duration.seconds(600)
+
+    /// By the routes' paths, so that a reload loses no permit.
+    private let gates = Guarded<[String: QuestionGate]>([:])
+    private let memory = Guarded(RecheckMemory())
+    private let newest = Guarded<[[UInt8]: Place]>([:])
+
+    // MARK: Permits
+
+    func take(_ path: String, limit: Int, for worker: WorkerNumber) -> Bool {
+        gates.withLock { $0[path, default: QuestionGate()].take(worker, limit: limit) }
+    }
+
+    /// - Returns: the worker whose permit it now is.
+    func giveBack(_ path: String, limit: Int) -> WorkerNumber? {
+        gates.withLock { $0[path]?.giveBack(limit: limit) }
+    }
+
+    // MARK: Memory
+
+    func knowledge(of identity: RequestIdentity) -> Knowledge? { memory.withLock { $0.knowledge(of: identity) } }
+
+    func remember(_ knowledge: Knowledge, of identity: RequestIdentity) {
+        memory.withLock { $0.remember(knowledge, of: identity) }
+    }
+
+    func forget(_ identity: RequestIdentity) { memory.withLock { $0.forget(identity) } }
+
+    func expire(now: Moment) { memory.withLock { $0.expire(now: now, age: Self.memoryAge) } }
+
+    // MARK: Polls that take each other's place
+
+    /// - Returns: the poll whose place this one takes.
+    func supersede(_ key: [UInt8], by place: Place) -> Place? {
+        newest.withLock { newest in
+            let old = newest[key]
+            newest[key] = place
+            return old
+        }
+    }
+
+    func ended(_ key: [UInt8], _ place: Place) {
+        newest.withLock { if $0[key] == place { $0[key] = nil } }
+    }
+}

@@ -1,0 +1,41 @@
+/// What a recheck route counts. Numbers that only grow, but for the first two.
+package struct RecheckFigures: Equatable, Sendable {
+    /// Polls under way.
+    package var open = 0
+    /// Of these, held with nothing to ask.
+    package var held = 0
+    package var polls: UInt64 = 0
+    /// Polls that were held without asking, because nothing had happened since the app was asked last.
+    package var spared: UInt64 = 0
+    /// Questions to the app, and what came of them.
+    package var questions: UInt64 = 0
+    package var nothingNew: UInt64 = 0
+    package var failed: UInt64 = 0
+    /// Answers that were given to another poll too.
+    package var shared: UInt64 = 0
+    /// Polls that were passed on because the queue was full.
+    package var passed: UInt64 = 0
+    package var abandoned: UInt64 = 0
+    /// By `RecheckExchange.Release`, in the order of its cases.
+    package var released = [UInt64](repeating: 0, count: RecheckExchange.Release.allCases.count)
+
+    package init() {}
+
+    package mutating func count(_ release: RecheckExchange.Release) {
+        if let index = RecheckExchange.Release.allCases.firstIndex(of: release) { released[index] += 1 }
+    }
+
+    package mutating func add(_ other: RecheckFigures) {
+        open += other.open
+        held += other.held
+        polls += other.polls
+        spared += other.spared
+        questions += other.questions
+        nothingNew += other.nothingNew
+        failed += other.failed
+        shared += other.shared
+        passed += other.passed
+        abandoned += other.abandoned
+        for index in released.indices { released[index] += other.released[index] }
+    }
+}
