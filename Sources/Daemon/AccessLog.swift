@@ -43,8 +43,8 @@ struct AccessLog {
         switch log.access {
         case .off: nil
         case .standardError: operational
-        case .standardOutput: try LogWriter(.standardOutput)
-        case .file(let path): try LogWriter(.file(path: path))
+        case .standardOutput: try LogWriter(.standardOutput, isJSON: log.accessFormat == .json)
+        case .file(let path): try LogWriter(.file(path: path), isJSON: log.accessFormat == .json)
         }
     }
 

@@ -25,6 +25,8 @@ package final class LogWriter: Sendable {
     }
 
     package let destination: Destination
+    /// Its lines are JSON objects.
+    private let isJSON: Bool
     private let state = Guarded(State())
     private let wake: WakeUp
     /// Until `end` has joined it.
@@ -33,8 +35,9 @@ package final class LogWriter: Sendable {
     /// Opens the destination and starts the thread.
     ///
     /// - Throws: `SystemError` of `open`, e.g. EACCES.
-    package init(_ destination: Destination) throws(SystemError) {
+    package init(_ destination: Destination, isJSON: Bool) throws(SystemError) {
         self.destination = destination
+        self.isJSON = isJSON
         wake = try WakeUp()
         let file = try Self.open(destination)
         // The thread keeps this object until `end` has been called, which every owner does.
@@ -74,7 +77,7 @@ package final class LogWriter: Sendable {
     }
 
     private func writeUntilEnd(_ first: Int32) {
-        var file = first
+        var output = Output(file: first)
         while true {
             wake.wait()
             let (lines, dropped, reopens, ends) = state.withLock { state in
@@ -84,44 +87,73 @@ package final class LogWriter: Sendable {
                 state.reopens = false
                 return taken
             }
-            if reopens, case .file = destination {
-                do throws(SystemError) {
-                    let fresh = try Self.open(destination)
-                    close(file)
-                    file = fresh
-                } catch {
-                    // The old file is still better than none.
-                }
-            }
-            writeAll(lines, to: file)
-            if dropped > 0 {
-                writeAll(Array("(\(dropped) log lines were dropped: the destination was too slow)\n".utf8), to: file)
-            }
+            if reopens { reopen(&output) }
+            lost(output.write(lines), told: false)
+            if dropped > 0 { lost(output.write(notice(of: dropped)) > 0 ? dropped : 0, told: true) }
             if ends { break }
         }
-        if case .file = destination { close(file) }
+        if case .file = destination { close(output.file) }
     }
 
-    private func writeAll(_ bytes: [UInt8], to file: Int32) {
-        var start = 0
-        while start < bytes.count {
-            let count = unsafe bytes.withUnsafeBytes {
-                unsafe Glibc.write(file, $0.baseAddress?.advanced(by: start), $0.count - start)
-            }
-            if count >= 0 {
-                start += count
-            } else if errno == EAGAIN {
-                var waiting = pollfd(fd: file, events: Int16(POLLOUT), revents: 0)
-                unsafe _ = poll(&waiting, 1, 1000)
-            } else if errno != EINTR {
-                // A full disk or a reader that has gone: these lines are lost, the service goes on.
-                let lost = bytes[start...].count { $0 == 0x0A }
-                state.withLock {
-                    $0.droppedLines += UInt64(lost)
-                    $0.droppedLinesInAll += UInt64(lost)
+    private func reopen(_ output: inout Output) {
+        guard case .file = destination else { return }
+        do throws(SystemError) {
+            let fresh = try Self.open(destination)
+            close(output.file)
+            output = Output(file: fresh)
+        } catch {
+            // The old file is still better than none.
+        }
+    }
+
+    /// These lines are lost, the service goes on.
+    ///
+    /// - Parameter told: they have been counted before, but the line that says so could not be written.
+    private func lost(_ lines: UInt64, told: Bool) {
+        guard lines > 0 else { return }
+        state.withLock {
+            $0.droppedLines += lines
+            if !told { $0.droppedLinesInAll += lines }
+        }
+    }
+
+    private func notice(of dropped: UInt64) -> [UInt8] {
+        let text = "\(dropped) log lines were dropped: the destination was full or too slow"
+        return Array((isJSON ? "{\"level\":\"warning\",\"message\":\"\(text)\"}\n" : "(\(text))\n").utf8)
+    }
+
+    /// The destination as the thread has it.
+    private struct Output {
+        let file: Int32
+        /// A write that failed has left the beginning of a line.
+        private var isInsideLine = false
+
+        init(file: Int32) { self.file = file }
+
+        /// Writes whole lines. A full disk or a reader that has gone loses what is left of them.
+        ///
+        /// - Returns: how many lines are lost.
+        mutating func write(_ lines: [UInt8]) -> UInt64 {
+            guard !lines.isEmpty else { return 0 }
+            // A line that was cut must not take the next one with it.
+            let bytes = isInsideLine ? [0x0A] + lines : lines
+            var start = 0
+            while start < bytes.count {
+                let count = unsafe bytes.withUnsafeBytes {
+                    unsafe Glibc.write(file, $0.baseAddress?.advanced(by: start), $0.count - start)
                 }
-                return
+                if count >= 0 {
+                    start += count
+                } else if errno == EAGAIN {
+                    var waiting = pollfd(fd: file, events: Int16(POLLOUT), revents: 0)
+                    unsafe _ = poll(&waiting, 1, 1000)
+                } else if errno != EINTR {
+                    if start > 0 { isInsideLine = bytes[start - 1] != 0x0A }
+                    return UInt64(bytes[max(start, bytes.count - lines.count)...].count { $0 == 0x0A })
+                }
             }
+            isInsideLine = false
+            return 0
         }
     }
 

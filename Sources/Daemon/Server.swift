@@ -53,7 +53,7 @@ package final class Server {
         do throws(SystemError) {
             loop = try EventLoop()
             startedAt = loop.now
-            let writer = try LogWriter(.standardError)
+            let writer = try LogWriter(.standardError, isJSON: configuration.log.format == .json)
             self.writer = writer
             log = OperationalLog.logger(
                 writer: writer, format: configuration.log.format == .json ? .json : .text,
