@@ -5,6 +5,7 @@
 import ConfigFile
 import Gateway
 import Glibc
+import Logging
 import Reactor
 
 final class ListeningSockets {
@@ -14,10 +15,14 @@ final class ListeningSockets {
         let control: ListeningSocket?
     }
 
-    private let clients: [(sockets: [ListeningSocket], listen: Configuration.Listen)]
-    private let control: ListeningSocket?
+    private var clients: [(sockets: [ListeningSocket], listen: Configuration.Listen)]
+    private var control: ListeningSocket?
+    private let configuration: Configuration
+    /// What has been told of the files of our Unix sockets, by path.
+    private var told: [String: SocketFile.State] = [:]
 
     init(_ configuration: Configuration) throws(Server.StartError) {
+        self.configuration = configuration
         var clients: [(sockets: [ListeningSocket], listen: Configuration.Listen)] = []
         for listen in configuration.listen {
             clients.append((try Self.bind(listen.address, workers: configuration.workers), listen))
@@ -42,8 +47,57 @@ final class ListeningSockets {
 
     /// Removes the files of our Unix sockets.
     func removeFiles() {
-        for address in addresses + (control.map { [$0.address] } ?? []) {
-            if case .unix(let path) = address { unsafe _ = unlink(path) }
+        for socket in clients.flatMap(\.sockets) { socket.removeFile() }
+        control?.removeFile()
+    }
+
+    // MARK: Files that others remove
+
+    /// Makes the file of a Unix socket anew if somebody has removed it, as cleaners of /run and /tmp do: all would seem
+    /// well, and nobody could connect. A file that somebody put in its place stays; that is only told.
+    ///
+    /// - Returns: whether the workers have to listen on their shares anew.
+    func mendFiles(log: Logger) -> Bool {
+        var hasChanged = false
+        for index in clients.indices {
+            guard let socket = clients[index].sockets.first else { continue }
+            let mended = mend(socket, log) { () throws(Server.StartError) in
+                try Self.bind(configuration.listen[index].address, workers: 1)[0]
+            }
+            guard let mended else { continue }
+            clients[index].sockets = [mended]
+            hasChanged = true
+        }
+        if let control, let wanted = configuration.control {
+            let mended = mend(control, log) { () throws(Server.StartError) in try Self.bind(wanted) }
+            if let mended {
+                self.control = mended
+                hasChanged = true
+            }
+        }
+        return hasChanged
+    }
+
+    private func mend(
+        _ socket: ListeningSocket, _ log: Logger, _ bind: () throws(Server.StartError) -> ListeningSocket
+    ) -> ListeningSocket? {
+        guard case .unix(let path) = socket.address, let state = socket.fileState else { return nil }
+        let isNew = told.updateValue(state, forKey: path) != state
+        switch state {
+        case .ours: return nil
+        case .foreign:
+            if isNew { log.error("another file stands at \(path): nobody reaches this process by it") }
+            return nil
+        case .gone:
+            do throws(Server.StartError) {
+                let fresh = try bind()
+                told[path] = .ours
+                log.warning("\(path) had been removed: the socket is bound anew")
+                return fresh
+            } catch {
+                if isNew { log.error("\(path) has been removed, and nobody can connect: \(error)") }
+                return nil
+            }
         }
     }
 
@@ -76,7 +130,12 @@ final class ListeningSockets {
             let group = try control.group.map { try Privileges.groupID($0) }
             let socket = try ListeningSocket(
                 address: .unix(path: control.socket), sharesPort: false, mode: control.mode)
-            try Privileges.give(control.socket, owner: owner, group: group)
+            do throws(SystemError) {
+                try Privileges.give(control.socket, owner: owner, group: group)
+            } catch {
+                socket.removeFile()
+                throw error
+            }
             return socket
         } catch let error as SystemError where error.code == EADDRINUSE {
             throw Server.StartError(

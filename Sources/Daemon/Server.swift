@@ -99,6 +99,7 @@ package final class Server {
         expiry = LoopTimer(loop: loop) { [unowned self] in
             expirePool()
             askWorkers()
+            lookAfterSocketFiles()
             upstream.tick(now: Moment(nanoseconds: loop.now))
             expiry?.set(loop.now + 1_000_000_000)
         }
@@ -124,7 +125,8 @@ package final class Server {
     private func startWorkers(_ service: Service) throws(StartError) {
         for index in 0..<configuration.workers {
             let (number, hub, door, log) = (WorkerNumber(index), hub, door, log)
-            let sockets = sockets.share(of: index)
+            // Taken out by the worker: what is replaced later must not live on in the thread's closure.
+            let sockets = Guarded<ListeningSockets.Share?>(sockets.share(of: index))
             do throws(SystemError) {
                 let thread = try LoopThread(name: "worker \(index)") {
                     Worker.serve(number: number, hub: hub, service: service, door: door, log: log, sockets: sockets)
@@ -284,6 +286,11 @@ package final class Server {
         door.count(reloads: reloads, refused: refusedReloads)
         log.error("the configuration was not reloaded; the old one stays")
         return errors
+    }
+
+    private func lookAfterSocketFiles() {
+        guard !isDraining, sockets.mendFiles(log: log) else { return }
+        for worker in threads.indices { hub.door(of: WorkerNumber(worker)).post(.listen(sockets.share(of: worker))) }
     }
 
     private func expirePool() {

@@ -70,6 +70,8 @@ enum WorkerNotice: Sendable {
     case supersede(SharedRechecks.Place)
     /// Serve by this configuration from now on.
     case serve(Service)
+    /// Listen on these sockets from now on; some are others.
+    case listen(ListeningSockets.Share)
     case drain
     /// The watchdog's question.
     case areYouThere

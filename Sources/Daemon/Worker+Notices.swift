@@ -12,6 +12,7 @@ extension Worker {
         case .permit(let path): permits[path, default: 0] += 1
         case .supersede(let place): supersede(place)
         case .serve(let service): reconfigure(service)
+        case .listen(let sockets): listenAnew(on: sockets)
         case .granted(let group, let ticket, let server): granted(group, ticket, server)
         case .areYouThere: reportPresence()
         case .drain: drain()

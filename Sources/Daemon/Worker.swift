@@ -64,11 +64,12 @@ final class Worker {
 
     /// A worker's whole life, on its own thread.
     static func serve(
-        number: WorkerNumber, hub: Hub, service: Service, door: ServerDoor, log: Logger, sockets: ListeningSockets.Share
+        number: WorkerNumber, hub: Hub, service: Service, door: ServerDoor, log: Logger,
+        sockets: Guarded<ListeningSockets.Share?>
     ) {
         do throws(SystemError) {
             let worker = try Worker(number: number, hub: hub, service: service, server: door, log: log)
-            worker.listen(on: sockets)
+            if let share = sockets.withLock({ $0.take() }) { worker.listen(on: share) }
             door.inbox.post(.started)
             worker.run()
             door.inbox.post(.ended)
@@ -120,6 +121,17 @@ final class Worker {
                 accept(outcome) { socket, _ in _ = ControlStream(worker: self, socket: socket) }
             }
         }
+    }
+
+    /// Who already waits on a socket that is replaced is served first.
+    func listenAnew(on sockets: ListeningSockets.Share) {
+        guard !isDraining else { return }
+        for listener in listeners + (controlListener.map { [$0] } ?? []) { listener.becameReady([]) }
+        for listener in listeners { listener.pause() }
+        controlListener?.pause()
+        listeners = []
+        listen(on: sockets)
+        if acceptPausedUntil != nil { for listener in listeners { listener.pause() } }
     }
 
     private func accept(

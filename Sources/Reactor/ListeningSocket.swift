@@ -6,6 +6,8 @@ package final class ListeningSocket: Sendable {
     /// Where it listens; a port 0 has been replaced by the one that the system chose.
     package let address: SocketAddress
     private let descriptor: FileDescriptor
+    /// Of a Unix socket.
+    private let file: SocketFile?
 
     var number: Int32 { descriptor.number }
 
@@ -35,6 +37,15 @@ package final class ListeningSocket: Sendable {
         guard Glibc.listen(number, backlog) == 0 else { throw SystemError("listen") }
         self.address = Self.localAddress(number)
         self.descriptor = consume descriptor
+        file = if case .unix(let path) = address { SocketFile(at: path) } else { nil }
+    }
+
+    /// What has become of a Unix socket's file; nil for an address that has none.
+    package var fileState: SocketFile.State? { file?.state }
+
+    /// Removes a Unix socket's file, unless another one stands in its place.
+    package func removeFile() {
+        if case .unix(let path) = address, file?.state == .ours { unsafe _ = unlink(path) }
     }
 
     /// Fails with EADDRINUSE if somebody listens on `address`. Sockets that share a port would not notice: a second

@@ -72,6 +72,9 @@ final class FaultBench {
         try TestClient(port: pollhold.port, receiveBytes: receiveBytes)
     }
 
+    /// The app closes its connections that wait for a next request, all at once.
+    func endIdleConnections() { idle.endAll() }
+
     /// Commits `fault` over and over between two counts, and fails the test if anything is left of it or a bystander
     /// was harmed.
     func run(times: Int = 8, _ fault: (FaultBench) throws -> Void) throws {
