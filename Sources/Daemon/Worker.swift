@@ -16,14 +16,12 @@ final class Worker {
     /// Nanoseconds that one turn may spend on answering woken polls, so that timers, accepts and publishes go on
     /// during a wave of releases (SECURITY M10).
     private static let releaseSlice: Int64 = 1_000_000
-    /// Nanoseconds between two looks for room while accepting is paused.
-    private static let acceptPause: Int64 = 50_000_000
 
     let loop: EventLoop
     let hub: Hub
     let number: WorkerNumber
     let log: Logger
-    private let server: ServerDoor
+    let server: ServerDoor
     var service: Service
 
     var switchboard: Switchboard
@@ -32,7 +30,7 @@ final class Worker {
     var waitingExchanges: [UInt64: ProxiedExchange] = [:]
     var accessLog: AccessLog?
     var figures = WorkerFigures()
-    private var preambleNotice = RareNotice()
+    var preambleNotice = RareNotice()
     var requestIDs = RequestIDs()
     var isDraining = false
 
@@ -49,7 +47,7 @@ final class Worker {
     var listeners: [Listener] = []
     var controlListener: Listener?
     /// When to look whether there is room again; nil while accepting.
-    private var acceptPausedUntil: Int64?
+    var acceptPausedUntil: Int64?
     private var inbox: LoopInboxSource<WorkerNotice>?
     /// Channels whose holds here a publisher of this worker has touched in this turn.
     private var touched: [ChannelID] = []
@@ -98,81 +96,6 @@ final class Worker {
     }
 
     var now: Moment { Moment(nanoseconds: loop.now) }
-
-    // MARK: Listening
-
-    func listen(on sockets: ListeningSockets.Share) {
-        for (socket, listen) in sockets.clients {
-            listeners.append(
-                Listener(loop: loop, socket: socket) { [unowned self] outcome in
-                    accept(outcome) {
-                        _ = DownstreamStream(
-                            worker: self, socket: $0, peer: Peer(ClientAddress($1), isSecure: listen.isSecure),
-                            hasProxyHeader: listen.proxyProtocol)
-                    }
-                    if server.connectionCount >= service.connectionsLimit {
-                        pauseAccepting("the connection limit is reached")
-                    }
-                })
-        }
-        // Publishers and operators come in also when clients have taken all places; the reserve is theirs.
-        controlListener = sockets.control.map { socket in
-            Listener(loop: loop, socket: socket) { [unowned self] outcome in
-                accept(outcome) { socket, _ in _ = ControlStream(worker: self, socket: socket) }
-            }
-        }
-    }
-
-    /// Who already waits on a socket that is replaced is served first.
-    func listenAnew(on sockets: ListeningSockets.Share) {
-        guard !isDraining else { return }
-        for listener in listeners + (controlListener.map { [$0] } ?? []) { listener.becameReady([]) }
-        for listener in listeners { listener.pause() }
-        controlListener?.pause()
-        listeners = []
-        listen(on: sockets)
-        if acceptPausedUntil != nil { for listener in listeners { listener.pause() } }
-    }
-
-    private func accept(
-        _ outcome: consuming Listener.Outcome, _ makeStream: (consuming StreamSocket, SocketAddress) -> Void
-    ) {
-        switch consume outcome {
-        case .connection(let socket, let peer):
-            figures.accepted += 1
-            makeStream(socket, peer)
-        case .exhausted(let error):
-            pauseAccepting("\(error)")
-        }
-    }
-
-    /// Who comes now waits in the system's backlog until a connection has ended.
-    private func pauseAccepting(_ reason: String) {
-        guard acceptPausedUntil == nil else { return }
-        figures.acceptPauses += 1
-        log.warning("accepting is paused: \(reason)", metadata: ["connections": "\(server.connectionCount)"])
-        for listener in listeners { listener.pause() }
-        acceptPausedUntil = loop.now + Self.acceptPause
-    }
-
-    /// The limit is the process', so another worker's connections may have made room: it is looked at now and then.
-    private func resumeAccepting() {
-        guard let until = acceptPausedUntil, loop.now >= until else { return }
-        guard server.connectionCount < service.connectionsLimit, !isDraining else {
-            acceptPausedUntil = loop.now + Self.acceptPause
-            return
-        }
-        acceptPausedUntil = nil
-        for listener in listeners { listener.resume() }
-        controlListener?.resume()
-    }
-
-    /// A connection was to begin with a PROXY header and didn't.
-    func notePreambleRefused(_ reason: String) {
-        figures.preamblesRefused += 1
-        guard let count = preambleNotice.happened(now: loop.now) else { return }
-        log.warning("connections without a valid PROXY header were closed: \(reason)", metadata: ["count": "\(count)"])
-    }
 
     // MARK: Streams
 
