@@ -24,7 +24,7 @@ package enum RequestForwarding {
         _ head: borrowing RequestHead, client: Client, host: [UInt8]?, upgrading: Bool, uncompressed: Bool = false,
         into writer: inout HTTPWriter
     ) {
-        writeRequestLine(head, into: &writer)
+        writer.requestLine(of: head)
         if let host {
             writer.field("Host", host.span)
         } else {
@@ -99,21 +99,6 @@ package enum RequestForwarding {
             guard unsafe byte == prefix.utf8Start[index] else { return false }
         }
         return true
-    }
-
-    /// The target in origin form: the effective host stands in Host (RFC 9112 §3.2.2).
-    private static func writeRequestLine(_ head: borrowing RequestHead, into writer: inout HTTPWriter) {
-        guard head.targetForm == .absolute else {
-            return writer.requestLine(head[head.methodRange], head[head.targetRange])
-        }
-        var target: [UInt8] = []
-        target.append(head[head.pathRange])
-        if target.isEmpty { target.append("/") }
-        if let query = head.queryRange {
-            target.append("?")
-            target.append(head[query])
-        }
-        writer.requestLine(head[head.methodRange], target.span)
     }
 
     private static func writeFraming(_ head: borrowing RequestHead, into writer: inout HTTPWriter) {

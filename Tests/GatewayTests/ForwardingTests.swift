@@ -53,6 +53,10 @@ struct ForwardingTests {
         ),
         ("GET http://a HTTP/1.1\nHost: a", "GET / HTTP/1.1\nHost: a\n\(ours)"),
         ("OPTIONS * HTTP/1.1\nHost: a", "OPTIONS * HTTP/1.1\nHost: a\n\(ours)"),
+        (  // Asked of the server as a whole, which only the last proxy can write (RFC 9112 §3.2.4).
+            "OPTIONS http://a HTTP/1.1\nHost: b", "OPTIONS * HTTP/1.1\nHost: a\n\(ours)"
+        ),
+        ("OPTIONS http://a?b HTTP/1.1\nHost: a", "OPTIONS /?b HTTP/1.1\nHost: a\n\(ours)"),
         (
             "GET / HTTP/1.0\nHost: a\nVia: 1.1 first",
             "GET / HTTP/1.1\nHost: a\n\(ours.replacing("Via: 1.1 pollhold", with: "Via: 1.1 first, 1.0 pollhold"))"
