@@ -72,7 +72,7 @@ let package = Package(
         .executableTarget(
             name: "pollhold",
             dependencies: [
-                "Daemon", "ConfigFile", "HTTP1", "JSONText", "ByteText",
+                "Daemon", "Gateway", "ConfigFile", "HTTP1", "JSONText", "ByteText",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: productSettings),

@@ -8,6 +8,9 @@ package struct RuleTable: Sendable {
 
     package init(_ configuration: Configuration) { rules = configuration.publish.map(PublishRule.init) }
 
+    /// The rules with their places in the configuration, from 1.
+    var numbered: [(number: Int, rule: PublishRule)] { rules.enumerated().map { ($0.offset + 1, $0.element) } }
+
     /// A request that a rule answers in the place of the app.
     package enum Answered {
         case publish(RulePublication, status: Int)

@@ -109,6 +109,52 @@ struct CommandTests {
         #expect(try Command.run(["check", directory.path + "/none"]).errors.contains("No such file"))
     }
 
+    static let explained = """
+        upstream: http://127.0.0.1:8000
+        routes:
+          - path: /poll
+            hold: { channels: "{query.channel}", allow: ["room.*"], timeout: 45s }
+          - path: /updates/{room}
+            recheck: { channels: "room.{path.room}", nothing_new: { body: "[]" } }
+        publish:
+          - { when: POST /send, channels: "room.{form.room}" }
+          - { when: "POST /**", channels: "user.{cookie.uid}" }
+          - { when: PURGE /**, channels: pages, from: [127.0.0.1] }
+        """
+
+    @Test(arguments: [
+        (["GET /poll?channel=room.1"], "route 1, /poll: hold\n  a poll on room.1, held for up to 45s\n"),
+        (["GET /poll?channel=secret"], "route 1, /poll: hold\n  answered with 403 (channel)"),
+        (["GET /updates/7"], "route 2, /updates/{room}: recheck\n"),
+        (["GET /updates/7"], " at room.7, for up to 1m30s\n"),
+        (["GET /else"], "no route\n  passed on to http://127.0.0.1:8000\n"),
+        (
+            ["POST /send", "--field", "Cookie: uid=5", "--data", "room=9"],
+            "publish rule 1: publishes to room.9 when the application has answered\npublish rule 2: publishes to user.5 "
+        ),
+        (["POST /send"], "publish rule 1: does nothing: {form.room} is not there\n"),
+        (["PURGE /a"], "a publish rule answers it with 200 and publishes to pages\n"),
+        (["PURGE /a", "--client", "10.0.0.1"], "does not let this client: answered with 403\n"),
+    ]) func `check explains what becomes of a request`(arguments: [String], expected: String) throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.path + "/x.yaml"
+        try Self.explained.write(toFile: path, atomically: true, encoding: .utf8)
+        let result = try Command.run(["check", path, "--explain"] + arguments)
+        #expect(result.status == 0, "\(result.errors)")
+        #expect(result.output.contains(expected), "\(result.output)")
+    }
+
+    @Test func `what is no request is not explained`() throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.path + "/x.yaml"
+        try Self.explained.write(toFile: path, atomically: true, encoding: .utf8)
+        for arguments in [["GET"], ["GET /a b"], ["GET /", "--client", "nobody"], ["GET /", "--field", "a b"]] {
+            let result = try Command.run(["check", path, "--explain"] + arguments)
+            #expect(result.status == 1)
+            #expect(result.errors.hasPrefix("pollhold: "))
+        }
+    }
+
     @Test func `every example configuration is right`() throws {
         let examples = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../examples")
             .standardized
