@@ -37,7 +37,10 @@ extension Configuration {
     }
 
     private static func publishRule(_ section: SectionReader) -> PublishRule {
-        let requests = requestPatterns(section)
+        let requests =
+            section.has("when")
+            ? requestPatterns(section, "when") : [RequestPattern(methods: [], path: .everything)]
+        _ = section.row("when")
         let purges = requests.contains(where: \.purges)
         let answer = section.optionalInteger("answer") ?? (purges ? 200 : nil)
         section.require("channels")
@@ -62,21 +65,16 @@ extension Configuration {
             channels: templates(section, "channels", rules), data: data, from: from, answer: answer)
     }
 
-    /// Without `when`: every request that is not safe.
-    private static func requestPatterns(_ section: SectionReader) -> [RequestPattern] {
-        guard section.has("when") else {
-            _ = section.row("when")
-            return [RequestPattern(methods: [], path: .everything)]
-        }
-        return section.scalars("when").compactMap { text, mark in
+    static func requestPatterns(_ section: SectionReader, _ key: String) -> [RequestPattern] {
+        section.scalars(key).compactMap { text, mark in
             do throws(PathPattern.Flaw) {
                 if let pattern = try RequestPattern(text) { return pattern }
                 section.collector.note(
-                    mark, found: "when: \(section.quoted(text))",
-                    expected: "expected \(section.row("when").expectation)")
+                    mark, found: "\(key): \(section.quoted(text))", expected: "expected \(section.row(key).expectation)"
+                )
             } catch {
                 section.collector.note(
-                    mark, found: "when: \(section.quoted(text))", expected: "expected \(error.expected)")
+                    mark, found: "\(key): \(section.quoted(text))", expected: "expected \(error.expected)")
             }
             return nil
         }

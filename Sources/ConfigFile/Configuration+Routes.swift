@@ -74,20 +74,22 @@ extension Configuration {
 
     private static func hold(_ section: SectionReader, path: PathPattern?) -> Hold {
         section.require("channels")
+        let authorize = section.has("authorize") ? authorize(section.section("authorize")) : nil
+        var sources = TemplateRules.requestSources
+        if authorize != nil { sources.insert(.authorizationHeader) }
         let channels = templates(
             section, "channels",
-            TemplateRules(
-                sources: TemplateRules.requestSources, paths: path.map { [$0] } ?? [], place: "a hold's channels"))
+            TemplateRules(sources: sources, paths: path.map { [$0] } ?? [], place: "a hold's channels"))
         let allow = section.has("allow") ? patterns(section) : nil
         _ = section.row("allow")
-        if allow == nil, channels.contains(where: \.isClientControlled) {
+        if allow == nil, authorize == nil, channels.contains(where: \.isClientControlled) {
             section.collector.note(
                 section.mark, found: "a hold whose channels the client names, without allow",
-                expected: "expected allow: the patterns of channels that may be read here")
+                expected: "expected allow: the patterns of channels that may be read here; or authorize")
         }
         let batch = section.section("batch")
         let hold = Hold(
-            channels: channels, allow: allow, timeout: section.duration("timeout"),
+            channels: channels, allow: allow, authorize: authorize, timeout: section.duration("timeout"),
             startsNow: section.text("start") == "now",
             batchMessages: batch.integer("messages"), batchBytes: batch.size("bytes"),
             format: section.choice("format", as: Hold.Format.self) ?? .json,

@@ -108,6 +108,8 @@ package struct Configuration: Equatable, Sendable {
         package var channels: [TemplateText]
         /// nil: the template leaves the client no choice.
         package var allow: [ChannelPattern]?
+        /// nil: who reaches the route may poll.
+        package var authorize: Authorize?
         package var timeout: Duration
         package var startsNow: Bool
         package var batchMessages: Int

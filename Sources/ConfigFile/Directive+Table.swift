@@ -130,6 +130,13 @@ extension Directive {
         Directive("routes[].hold.channels", .templates, "The channels of a poll."),
         Directive(
             "routes[].hold.allow", .patterns, "Channels that may be read here. Required where the client has a say."),
+        Directive("routes[].hold.authorize", .mapping, "Ask the application who may poll here."),
+        Directive("routes[].hold.authorize.path", .text, "What it is asked, with the poll's query and fields."),
+        Directive("routes[].hold.authorize.credential", .template, "What tells clients apart."),
+        Directive(
+            "routes[].hold.authorize.cache", .duration(.zero...Duration.seconds(86400)), default: "1m",
+            "How long its answer counts."),
+        Directive("routes[].hold.authorize.logout", .requests, "Requests whose client is asked for again."),
         Directive(
             "routes[].hold.timeout", .duration(.milliseconds(100)...Duration.seconds(86400)), default: "90s",
             "How long a poll is held."),

@@ -81,8 +81,10 @@ package struct TemplateText: Hashable, Sendable, CustomStringConvertible {
     /// The name of the first reference, which is what a client's mistake is called by.
     package var firstReferenceName: String { references.first.map { $0.name.isEmpty ? $0.text : $0.name } ?? "" }
 
-    /// Whether a client decides on some of it: anything but its own address.
-    package var isClientControlled: Bool { references.contains { $0.source != .clientAddress } }
+    /// Whether a client decides on some of it: anything but its own address and what the application said of it.
+    package var isClientControlled: Bool {
+        references.contains { $0.source != .clientAddress && $0.source != .authorizationHeader }
+    }
 
     /// A template that is one reference.
     package init(_ source: Source, _ name: String) {

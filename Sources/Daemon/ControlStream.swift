@@ -52,6 +52,7 @@ final class ControlStream: ServerStream {
         case .status: answer(ControlReply.status(worker.statusFigures))
         case .metrics: answer(ControlReply.metrics(worker.statusFigures))
         case .reload: reload()
+        case .revoke(let credential): answer(ControlReply.revoked(worker.revoke(credential)))
         case .poll: break
         }
     }
@@ -108,7 +109,7 @@ final class ControlStream: ServerStream {
         case .answer(let plain):
             command = nil
             answerError(status: plain.status, reason: plain.reason)
-        case .proxy, .recheck: break
+        case .proxy, .recheck, .authorize: break
         }
     }
 

@@ -12,6 +12,8 @@ final class DownstreamStream: ServerStream {
         case poll
         /// A recheck poll whose body is still to come.
         case pending(PendingPoll)
+        /// A poll whose client the app is being asked about.
+        case asked(AskedPoll)
         case recheck(RecheckedPoll)
         case proxied(ProxiedExchange)
     }
@@ -19,6 +21,8 @@ final class DownstreamStream: ServerStream {
     var exchange = Exchange.none
     /// On a recheck route that compares answers.
     var lastAnswer: LastAnswer?
+    /// Of the grant under which the poll is held.
+    var grantSerial: UInt64?
     private var accessEntry: AccessEntry?
     /// Of the request's body, so far.
     private var contentBytes: UInt64 = 0
@@ -69,14 +73,11 @@ final class DownstreamStream: ServerStream {
             return answer(answered)
         }
         switch worker.service.routes.decide(worker.requestHead, client: identity.client) {
-        case .poll(let request):
-            exchange = .poll
-            worker.figures.polls += 1
-            if worker.refusesPolls {
-                answer(.pollsExceeded)
-            } else {
-                perform(worker.switchboard.received(request, on: number, now: worker.now))
-            }
+        case .poll(let request): beginPoll(request)
+        case .authorize(let route, let rule, let captures):
+            beginAuthorized(
+                route, rule, captures,
+                RequestForwarding.Client(identity: identity, rules: rules, requestID: requestID))
         case .recheck(let route, let captures):
             beginRecheck(
                 route, captures, RequestForwarding.Client(identity: identity, rules: rules, requestID: requestID))
@@ -110,7 +111,7 @@ final class DownstreamStream: ServerStream {
         switch exchange {
         case .pending(let pending): beginRecheck(pending)
         case .proxied(let proxied): proxied.requestEnded()
-        case .none, .poll, .recheck: break
+        case .none, .poll, .recheck, .asked: break
         }
     }
 
@@ -126,6 +127,16 @@ final class DownstreamStream: ServerStream {
     }
 
     // MARK: Polls
+
+    func beginPoll(_ request: PollRequest) {
+        exchange = .poll
+        worker.figures.polls += 1
+        if worker.refusesPolls {
+            answer(.pollsExceeded)
+        } else {
+            perform(worker.switchboard.received(request, on: number, now: worker.now))
+        }
+    }
 
     /// Does what the Switchboard decided for this connection's poll.
     override func perform(_ action: Switchboard.Action) {
@@ -228,6 +239,7 @@ final class DownstreamStream: ServerStream {
         switch exchange {
         case .proxied(let proxied) where clock == .queue: proxied.queueTimedOut()
         case .recheck(let poll) where clock == .queue: poll.question?.queueTimedOut()
+        case .asked(let asked) where clock == .queue: asked.question?.queueTimedOut()
         default: super.deadlinePassed(clock)
         }
     }
@@ -240,6 +252,7 @@ final class DownstreamStream: ServerStream {
             worker.figures.abandonedPolls += 1
         case .pending: break
         case .recheck(let poll): abandonRecheck(poll)
+        case .asked(let asked): asked.question?.downstreamGone()
         case .proxied(let proxied): proxied.downstreamGone()
         }
         exchange = .none
@@ -261,7 +274,7 @@ final class DownstreamStream: ServerStream {
         switch exchange {
         case .poll: perform(worker.switchboard.finish(number, .drain, closing: true))
         case .recheck: worker.perform(worker.rechecks.finish(number, now: worker.now), onRecheck: number)
-        case .none, .pending, .proxied: super.drain()
+        case .none, .pending, .asked, .proxied: super.drain()
         }
     }
 

@@ -12,6 +12,10 @@ extension ProxiedExchange {
         let status = worker.responseHead.status
         // Interim responses would be told to a client that may never see the final one.
         if worker.responseHead.isInterim { return true }
+        if authorizing != nil, status != 101 {
+            withheld?.head = worker.responseHead
+            return true
+        }
         guard let poll = asking, let downstream, status != 101 else { return false }
         withheld?.head = worker.responseHead
         guard downstream.mayBeNothing(status, of: poll) else {
@@ -23,6 +27,7 @@ extension ProxiedExchange {
 
     /// - Returns: false if the bytes go to the client now.
     func withholds(_ bytes: Span<UInt8>) -> Bool {
+        if let authorizing { return withholds(bytes, authorizing) }
         guard let poll = asking, let downstream, let withheld else { return false }
         guard withheld.content.count + bytes.count > poll.request.route.answerBytesLimit else {
             self.withheld?.content.append(bytes)
@@ -33,10 +38,24 @@ extension ProxiedExchange {
         return self.withheld != nil
     }
 
+    /// A refusal may have a body of any length; what lets a client in says all in its head.
+    private func withholds(_ bytes: Span<UInt8>, _ asked: AskedPoll) -> Bool {
+        guard let head = withheld?.head, !(200...299).contains(head.status) else { return true }
+        withheld?.content.append(bytes)
+        if let content = withheld?.content, content.count > CapturedContent.bytesLimit {
+            relayIfAsked(downstream?.authorizationAnswered(asked, head) ?? false)
+        }
+        return true
+    }
+
     /// The response is complete and was withheld.
     ///
     /// - Returns: true if it is new, and on its way to the client.
     func judge() -> Bool {
+        if let authorizing, let head = withheld?.head {
+            relayIfAsked(downstream?.authorizationAnswered(authorizing, head) ?? false)
+            return withheld == nil
+        }
         guard let poll = asking, let downstream else { return false }
         relayIfAsked(downstream.questionAnswered(poll, isWhole: true))
         return withheld == nil

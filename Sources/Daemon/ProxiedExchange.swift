@@ -40,6 +40,10 @@ final class ProxiedExchange {
     var withheld: WithheldAnswer?
     /// The poll that asks, until its permit is given back.
     var asking: RecheckedPoll?
+    /// The poll whose client the app is asked about.
+    var authorizing: AskedPoll?
+    /// Ends of what clients were granted; nil: the client was granted nothing.
+    var session: SessionWatch?
     var upstreamTunnelHasEnded = false
     var downstreamTunnelHasEnded = false
     var record = ExchangeRecord()
@@ -77,12 +81,28 @@ final class ProxiedExchange {
         }
     }
 
+    /// The question whether a client may poll.
+    init(downstream: DownstreamStream, asked: AskedPoll, requestBytes: [UInt8]) {
+        worker = downstream.worker
+        route = asked.rule.proxy
+        group = worker.service.upstream
+        self.downstream = downstream
+        returnedRequestID = asked.client.rules.returnsRequestID ? asked.client.requestID : nil
+        machine = ProxyExchange(asked.head, route: asked.rule.proxy, returning: returnedRequestID)
+        method = asked.head.method
+        requestHead = requestBytes
+        wantedServer = Self.stickyServer(asked.head, in: group)
+        withheld = WithheldAnswer()
+        authorizing = asked
+    }
+
     // MARK: The request
 
     /// Sends the head that stands in `worker.requestHead`.
     func begin(_ client: RequestForwarding.Client) {
         guard let downstream else { return }
         watcher = worker.service.rules.watcher(worker.requestHead, client: client.identity.client)
+        session = SessionWatch(worker.service.authorizeRules, worker.requestHead)
         worker.output.reset()
         RequestForwarding.write(
             worker.requestHead, client: client, host: worker.service.upstreamHost,
@@ -180,6 +200,7 @@ final class ProxiedExchange {
             record.status = worker.responseHead.status
             record.respondedAt = worker.loop.now
             requestHead = []
+            session?.response(worker.responseHead)
             if watcher == nil {
                 watcher = PublishWatcher(worker.responseHead)
             } else {
@@ -247,6 +268,7 @@ final class ProxiedExchange {
         let downstream = downstream
         self.downstream = nil
         downstream?.proxiedExchangeEnded(self, keepsAlive: machine.keepsDownstream)
+        for credential in session?.responseEnded() ?? [] { worker.revoke(credential) }
         if let publication = watcher?.responseEnded() { worker.publish(publication) }
     }
 

@@ -68,6 +68,8 @@ enum WorkerNotice: Sendable {
     case permit(String)
     /// Another poll has taken the place of this one.
     case supersede(SharedRechecks.Place)
+    /// Grants that were taken back.
+    case revoked(Set<UInt64>)
     /// Serve by this configuration from now on.
     case serve(Service)
     /// Listen on these sockets from now on; some are others.

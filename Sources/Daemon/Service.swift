@@ -10,6 +10,7 @@ import Reactor
 struct Service: Sendable {
     let routes: RouteTable
     let rules: RuleTable
+    let authorizeRules: [AuthorizeRule]
     let upstream: UpstreamGroup
     let forwarding: ForwardingRules
     /// What the app is told as Host; nil: what the client said.
@@ -36,6 +37,7 @@ struct Service: Sendable {
     ) {
         routes = RouteTable(configuration, epoch: epoch)
         rules = RuleTable(configuration)
+        authorizeRules = routes.authorizeRules
         self.upstream = upstream
         forwarding = ForwardingRules(configuration)
         upstreamHost = configuration.upstream.host.map { Array($0.utf8) }

@@ -1,5 +1,6 @@
-/// What recheck polls of all workers share: how many questions are under way, what was found out lately, and whose poll
-/// is the newest of those that take each other's place. Each stands behind its own lock, which is held for a step.
+/// What all workers share of what the app was asked: how many questions are under way, what was found out and granted
+/// lately, and whose poll is the newest of those that take each other's place. Each stands behind its own lock, which
+/// is held for a step.
 import Gateway
 import Polling
 import Reactor
@@ -18,6 +19,7 @@ final class SharedRechecks: Sendable {
     /// By the routes' paths, so that a reload loses no permit.
     private let gates = Guarded<[String: QuestionGate]>([:])
     private let memory = Guarded(RecheckMemory())
+    private let grants = Guarded(GrantTable())
     private let newest = Guarded<[[UInt8]: Place]>([:])
 
     // MARK: Permits
@@ -41,7 +43,25 @@ final class SharedRechecks: Sendable {
 
     func forget(_ identity: RequestIdentity) { memory.withLock { $0.forget(identity) } }
 
-    func expire(now: Moment) { memory.withLock { $0.expire(now: now, age: Self.memoryAge) } }
+    func expire(now: Moment) {
+        memory.withLock { $0.expire(now: now, age: Self.memoryAge) }
+        grants.withLock { $0.expire(now: now) }
+    }
+
+    // MARK: Grants
+
+    func grant(_ identity: RequestIdentity, now: Moment) -> GrantTable.Grant? {
+        grants.withLock { $0.grant(identity, now: now) }
+    }
+
+    func keep(
+        _ fields: [GrantedField], for identity: RequestIdentity, credential: [UInt8], until: Moment
+    ) -> GrantTable.Grant {
+        grants.withLock { $0.keep(fields, for: identity, credential: credential, until: until) }
+    }
+
+    /// - Returns: serials of what was taken back.
+    func revoke(_ credential: [UInt8]?) -> Set<UInt64> { grants.withLock { $0.revoke(credential) } }
 
     // MARK: Polls that take each other's place
 

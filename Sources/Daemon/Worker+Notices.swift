@@ -11,6 +11,7 @@ extension Worker {
         case .signal(let channel): rechecks.noticed(channel, now: now)
         case .permit(let path): permits[path, default: 0] += 1
         case .supersede(let place): supersede(place)
+        case .revoked(let serials): endPolls(under: serials)
         case .serve(let service): reconfigure(service)
         case .listen(let sockets): listenAnew(on: sockets)
         case .granted(let group, let ticket, let server): granted(group, ticket, server)

@@ -12,6 +12,8 @@ package enum ControlCommand {
     case status
     case metrics
     case reload
+    /// Take back what the app has granted to a credential; nil: to everybody.
+    case revoke(credential: [UInt8]?)
     /// A poll on any channel; its query is read like that of a hold route.
     case poll
 
@@ -54,6 +56,9 @@ package enum ControlCommand {
         } else if path.equals("/reload") {
             try Self.require(head, .post, "POST")
             self = .reload
+        } else if path.equals("/revoke") {
+            try Self.require(head, .post, "POST")
+            self = .revoke(credential: try Self.parameter("credential", of: head))
         } else if path.equals("/poll") {
             self = .poll
         } else {
@@ -128,7 +133,7 @@ package enum ControlError: Error {
     package var reason: String {
         switch self {
         case .unknownPath:
-            "unknown path; there are /publish, /channels, /channels/NAME, /status, /metrics, /reload and /poll"
+            "unknown path; there are /publish, /channels, /channels/NAME, /status, /metrics, /reload, /revoke and /poll"
         case .methodNotAllowed(let allowed): "the method is not allowed here; \(allowed) is"
         case .badParameter(let name, let expected): "\(name) must be \(expected)"
         case .badChannel(let error): "the channel name is not valid: \(error)"

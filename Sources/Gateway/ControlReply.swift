@@ -111,6 +111,10 @@ package struct ControlReply {
         return ControlReply(json: body)
     }
 
+    package static func revoked(_ count: Int) -> ControlReply {
+        ControlReply(json: Array("{\"revoked\":\(count)}\n".utf8))
+    }
+
     package static var reloaded: ControlReply { ControlReply(json: Array("{\"reloaded\":true}\n".utf8)) }
 
     package static func status(_ figures: ServiceFigures) -> ControlReply { ControlReply(json: figures.json) }

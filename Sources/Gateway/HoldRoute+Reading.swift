@@ -7,8 +7,10 @@ import Polling
 extension HoldRoute {
     /// - Parameters:
     ///   - captures: what the path pattern captured.
+    ///   - granted: fields of the answer by which the app let the client in; nil: it has not been asked.
     func decide(
-        _ head: borrowing RequestHead, captures: PathPattern.Captures, client: ClientAddress, epoch: Epoch
+        _ head: borrowing RequestHead, captures: PathPattern.Captures, client: ClientAddress, epoch: Epoch,
+        granted: [GrantedField]? = nil
     ) -> Decision {
         let origin = crossOrigin.allowed(head)
         switch head.method {
@@ -25,7 +27,9 @@ extension HoldRoute {
             answer.closes = true
             return .answer(answer)
         }
-        let source = TemplateSource(captures: captures, client: client)
+        if let authorize, granted == nil { return .authorize(self, authorize, captures) }
+        var source = TemplateSource(captures: captures, client: client)
+        source.authorization = granted ?? []
         do throws(PollError) {
             let names = try channelNames(head, source)
             let position = try position(head, epoch)

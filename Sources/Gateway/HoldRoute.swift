@@ -70,6 +70,7 @@ package final class HoldRoute: Sendable {
     package let channels: [TemplateText]
     /// What a client may ask for; nil: the template leaves no choice, or the poll is a trusted one.
     package let allow: [ChannelPattern]?
+    package let authorize: AuthorizeRule?
     package let timeout: Duration
     package let startsNow: Bool
     package let limit: BatchLimit
@@ -88,8 +89,9 @@ package final class HoldRoute: Sendable {
         path: String, channels: [TemplateText], allow: [ChannelPattern]?, timeout: Duration, startsNow: Bool,
         limit: BatchLimit, format: Format, empty: EmptyAnswer?, crossOrigin: CrossOrigin, channelsLimit: Int,
         afterParameter: [UInt8], cursor: Configuration.Hold.CursorKeeping = .client,
-        callbackParameter: [UInt8] = []
+        callbackParameter: [UInt8] = [], authorize: AuthorizeRule? = nil
     ) {
+        self.authorize = authorize
         self.path = path
         self.channels = channels
         self.allow = allow
@@ -108,7 +110,7 @@ package final class HoldRoute: Sendable {
     }
 
     /// - Parameter hold: of the configuration.
-    package convenience init(_ hold: Configuration.Hold, path: String) {
+    package convenience init(_ hold: Configuration.Hold, path: String, proxy: ProxyRoute? = nil) {
         let empty = hold.empty.map(EmptyAnswer.init)
         let crossOrigin = hold.crossOrigin.map {
             CrossOrigin(origins: $0.origins, credentials: $0.credentials, preflight: $0.maxAge)
@@ -119,7 +121,8 @@ package final class HoldRoute: Sendable {
             empty: empty,
             crossOrigin: crossOrigin ?? .none, channelsLimit: hold.channelsLimit,
             afterParameter: Array(hold.afterParameter.utf8), cursor: hold.cursor,
-            callbackParameter: Array(hold.callbackParameter.utf8))
+            callbackParameter: Array(hold.callbackParameter.utf8),
+            authorize: hold.authorize.flatMap { rule in proxy.flatMap { AuthorizeRule(rule, proxy: $0) } })
     }
 
     /// The poll on the control socket: any channel, by the defaults of a hold route.
@@ -141,6 +144,8 @@ package enum Decision {
     case poll(PollRequest)
     /// A poll for the app's own endpoint.
     case recheck(RecheckRoute, PathPattern.Captures)
+    /// A poll that the app has to allow first.
+    case authorize(HoldRoute, AuthorizeRule, PathPattern.Captures)
     case answer(PlainAnswer)
     case proxy(ProxyRoute)
 }

@@ -14,6 +14,8 @@ package struct PollExchange {
         /// The daemon drains, or the route has gone with a reload.
         case drain
         case reload
+        /// The app no longer lets the client listen, or is to be asked again.
+        case revoked
     }
 
     package enum State {

@@ -31,20 +31,10 @@ package final class PublishRule: Sendable {
 
     /// The captures of the path if a request is one of those that this rule is for.
     package func match(_ head: borrowing RequestHead) -> PathPattern.Captures? {
-        for pattern in requests where Self.matches(pattern.methods, head) {
+        for pattern in requests where pattern.hasMethod(of: head) {
             if let captures = pattern.path.match(head[head.pathRange]) { return captures }
         }
         return nil
-    }
-
-    /// Without methods, what is not safe (RFC 9110 §9.2.1).
-    private static func matches(_ methods: [String], _ head: borrowing RequestHead) -> Bool {
-        if methods.isEmpty { return !head.method.isSafe }
-        for method in methods {
-            let wanted = Array(method.utf8)
-            if head[head.methodRange].equals(wanted.span) { return true }
-        }
-        return false
     }
 
     func accepts(_ status: Int) -> Bool { statuses.contains { $0.matches(status) } }
@@ -79,4 +69,21 @@ package struct RulePublication {
     package var skipped = 0
 
     package init() {}
+}
+
+extension RequestPattern {
+    /// Whether a request is one of these.
+    func isMet(by head: borrowing RequestHead) -> Bool {
+        hasMethod(of: head) && path.match(head[head.pathRange]) != nil
+    }
+
+    /// Without methods, what is not safe (RFC 9110 §9.2.1).
+    func hasMethod(of head: borrowing RequestHead) -> Bool {
+        if methods.isEmpty { return !head.method.isSafe }
+        for method in methods {
+            let wanted = Array(method.utf8)
+            if head[head.methodRange].equals(wanted.span) { return true }
+        }
+        return false
+    }
 }

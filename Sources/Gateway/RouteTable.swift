@@ -30,11 +30,13 @@ package struct RouteTable: Sendable {
                 if case .hold(let hold) = route.kind, case .cookie(let name) = hold.cursor { name } else { nil }
             }
         ).sorted().map { Array($0.utf8) }
-        rest = ProxyRoute(configuration.proxy, configuration.upstream)
+        let rest = ProxyRoute(configuration.proxy, configuration.upstream)
+        self.rest = rest
         routes = configuration.routes.map { route in
             switch route.kind {
             case .hold(let hold):
-                return Route(pattern: route.path, target: .hold(HoldRoute(hold, path: route.path.description)))
+                let holdRoute = HoldRoute(hold, path: route.path.description, proxy: rest)
+                return Route(pattern: route.path, target: .hold(holdRoute))
             case .recheck(let recheck):
                 let recheckRoute = RecheckRoute(
                     recheck, path: route.path.description, upstream: configuration.upstream)
@@ -63,6 +65,19 @@ package struct RouteTable: Sendable {
     private func pass(_ head: borrowing RequestHead, to route: ProxyRoute) -> Decision {
         if let answer = RequestForwarding.endOfHops(head) { return .answer(answer) }
         return .proxy(route)
+    }
+
+    /// What becomes of a poll that the app has allowed.
+    package func decide(
+        _ head: borrowing RequestHead, on route: HoldRoute, captures: PathPattern.Captures, client: ClientAddress,
+        granted: [GrantedField]
+    ) -> Decision {
+        route.decide(head, captures: captures, client: client, epoch: epoch, granted: granted)
+    }
+
+    /// The rules by which clients are let in.
+    package var authorizeRules: [AuthorizeRule] {
+        routes.compactMap { route in if case .hold(let hold) = route.target { hold.authorize } else { nil } }
     }
 
     /// Whether the page that a request may ask for is to begin at a cursor.
@@ -94,6 +109,8 @@ package struct RouteTable: Sendable {
     package func successor(of old: HoldRoute, channels: [ChannelName]) -> HoldRoute? {
         if old === HoldRoute.trusted { return old }
         for case .hold(let route) in routes.map(\.target) where route.path == old.path {
+            // Who was let in without being asked for is not let in by the new route.
+            guard route.authorize == nil || old.authorize != nil else { return nil }
             return route.channels == old.channels && channels.allSatisfy(route.allows) ? route : nil
         }
         return nil

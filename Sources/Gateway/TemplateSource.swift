@@ -19,13 +19,6 @@ struct TemplateSource {
         self.client = client
     }
 
-    /// A field of the app's answer to an authorization, kept for templates.
-    struct GrantedField: Equatable, Sendable {
-        /// In lower case.
-        let name: [UInt8]
-        let value: [UInt8]
-    }
-
     /// The texts that a template stands for: one, or several if something that it refers to is there several times.
     /// Every combination counts.
     ///

@@ -11,7 +11,7 @@ struct DirectiveTests {
         control: {}
         routes:
           - path: /poll
-            hold: { channels: news, empty: {}, cors: { origins: ["*"] } }
+            hold: { channels: news, authorize: {}, empty: {}, cors: { origins: ["*"] } }
           - path: /updates
             recheck: { channels: news, nothing_new: { body: "[]" }, empty: {} }
           - path: /app
@@ -116,6 +116,7 @@ struct DirectiveTests {
         siblings["listen[]"] = ["address: 127.0.0.1:8080"]
         siblings["routes[].hold"] = ["channels: news"]
         siblings["routes[].hold.template"] = ["answer: \"{messages}\""]
+        siblings["routes[].hold.authorize"] = ["path: /whoami", "credential: \"{cookie.session}\""]
         siblings["routes[].recheck"] = ["nothing_new: { body: none }", "channels: news"]
         siblings["routes[].recheck.nothing_new"] = ["body: none"]
         siblings["publish[]"] = ["channels: news"]

@@ -36,6 +36,7 @@ struct HoldRouteTests {
             switch table.decide(head, client: .network(IPAddress(ipv4: 0xC000_0201))) {
             case .proxy: return "proxy"
             case .recheck: return "recheck"
+            case .authorize: return "authorize"
             case .answer(let answer):
                 return "\(answer.status)" + (answer.parameter.map { " \($0)" } ?? "") + (answer.closes ? " closes" : "")
             case .poll(let poll):
