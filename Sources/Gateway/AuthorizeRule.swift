@@ -4,7 +4,7 @@ package import ConfigFile
 package import HTTP1
 
 package final class AuthorizeRule: Sendable {
-    private let path: [UInt8]
+    let path: [UInt8]
     private let credential: TemplateText
     package let cache: Duration
     private let logout: [RequestPattern]

@@ -27,6 +27,8 @@ package struct Explanation {
             lines.append("  a poll on \(Self.text(request.channels)), held for up to \(Self.text(request.style.route))")
         case .recheck(let route, let captures):
             lines.append(recheckLine(route, captures, head, client, content))
+        case .authorize(_, let rule, _):
+            lines.append("  the application is asked first: \(String(decoding: rule.path, as: UTF8.self))")
         case .answer(let answer):
             let parameter = answer.parameter.map { " (\($0))" } ?? ""
             lines.append("  answered with \(answer.status)\(parameter): \(answer.reason)")
