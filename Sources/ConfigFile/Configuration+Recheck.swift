@@ -79,7 +79,7 @@ extension Configuration {
         }
     }
 
-    private static func holdsPosts(_ section: SectionReader) -> Bool {
+    static func holdsPosts(_ section: SectionReader) -> Bool {
         let words = section.scalars("methods")
         for (text, mark) in words where !["GET", "HEAD", "POST"].contains(text) {
             section.collector.note(

@@ -75,11 +75,18 @@ extension Configuration {
     private static func hold(_ section: SectionReader, path: PathPattern?) -> Hold {
         section.require("channels")
         let authorize = section.has("authorize") ? authorize(section.section("authorize")) : nil
+        let posts = holdsPosts(section)
+        let paths = path.map { [$0] } ?? []
         var sources = TemplateRules.requestSources
+        if posts { sources.formUnion(TemplateRules.contentSources) }
         if authorize != nil { sources.insert(.authorizationHeader) }
+        if posts, authorize != nil {
+            section.collector.note(
+                section.node("methods")?.mark, found: "POST polls beside authorize",
+                expected: "expected GET alone: the application is asked without the body, which names the channels")
+        }
         let channels = templates(
-            section, "channels",
-            TemplateRules(sources: sources, paths: path.map { [$0] } ?? [], place: "a hold's channels"))
+            section, "channels", TemplateRules(sources: sources, paths: paths, place: "a hold's channels"))
         let allow = section.has("allow") ? patterns(section) : nil
         _ = section.row("allow")
         if allow == nil, authorize == nil, channels.contains(where: \.isClientControlled) {
@@ -98,7 +105,9 @@ extension Configuration {
             channelsLimit: section.integer("channels_limit"),
             afterParameter: section.text("after_parameter") ?? "after", cursor: cursorKeeping(section),
             callbackParameter: section.text("callback_parameter") ?? "callback",
-            template: answerTemplate(section))
+            template: answerTemplate(section), holdsPosts: posts,
+            supersede: template(
+                section, "supersede", TemplateRules(sources: sources, paths: paths, place: "supersede")))
         _ = section.choice("start", as: Start.self)
         return hold
     }

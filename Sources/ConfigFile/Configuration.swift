@@ -124,6 +124,10 @@ package struct Configuration: Equatable, Sendable {
         package var callbackParameter: String
         /// The whole answer's shape, in the place of a format.
         package var template: AnswerTemplate?
+        /// Polls may be POST requests, with the channels and the cursor in a form or JSON.
+        package var holdsPosts = false
+        /// Whose new poll takes the place of the held one.
+        package var supersede: TemplateText?
 
         package enum Format: String, CaseIterable, Sendable {
             case json

@@ -164,6 +164,8 @@ extension Directive {
         Directive("routes[].hold.channels_limit", .integer(1...1000), default: "32", "Channels of one poll at most."),
         Directive(
             "routes[].hold.after_parameter", .text, default: "after", "The query parameter that carries the cursor."),
+        Directive("routes[].hold.methods", .methods, default: "GET", "POST, where polls are POST requests."),
+        Directive("routes[].hold.supersede", .template, "Whose new poll takes the place of the held one."),
         Directive(
             "routes[].hold.cursor", .choice(["client", "cookie", "take"]), default: "client",
             "Who knows how far a client has come."),

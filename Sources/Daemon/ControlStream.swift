@@ -109,7 +109,7 @@ final class ControlStream: ServerStream {
         case .answer(let plain):
             command = nil
             answerError(status: plain.status, reason: plain.reason)
-        case .proxy, .recheck, .authorize: break
+        case .content, .proxy, .recheck, .authorize: break
         }
     }
 

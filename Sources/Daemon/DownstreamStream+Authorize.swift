@@ -64,7 +64,8 @@ extension DownstreamStream {
         switch decision {
         case .poll(let request): beginPoll(request)
         case .answer(let plain): answer(plain)
-        case .recheck, .authorize, .proxy: preconditionFailure("a poll that is allowed is a poll or is refused")
+        case .content, .recheck, .authorize, .proxy:
+            preconditionFailure("a poll that is allowed is a poll or is refused")
         }
     }
 

@@ -10,13 +10,16 @@ extension DownstreamStream {
     /// A poll's head stands in `worker.requestHead`.
     func beginRecheck(_ route: RecheckRoute, _ captures: PathPattern.Captures, _ client: RequestForwarding.Client) {
         worker.figures.polls += 1
-        let pending = PendingPoll(route: route, captures: captures, client: client, head: worker.requestHead)
-        // Its body is a part of the question. The scratch serves other streams until that has come.
-        guard worker.requestHead.framing == .none else {
-            exchange = .pending(pending)
-            return setClock(.body)
-        }
-        beginRecheck(pending)
+        let pending = PendingPoll(
+            route: .recheck(route), captures: captures, client: client, head: worker.requestHead)
+        // Its body is a part of the question.
+        if worker.requestHead.framing == .none { beginRecheck(pending, route) } else { awaitContent(of: pending) }
+    }
+
+    /// The scratch serves other streams until the poll's body has come.
+    func awaitContent(of pending: PendingPoll) {
+        exchange = .pending(pending)
+        setClock(.body)
     }
 
     /// A piece of a poll's body, whose length is bounded.
@@ -26,9 +29,26 @@ extension DownstreamStream {
     }
 
     /// The poll is whole.
-    func beginRecheck(_ pending: PendingPoll) {
+    func begin(_ pending: PendingPoll) {
         setClock(nil)
-        let route = pending.route
+        switch pending.route {
+        case .recheck(let route): beginRecheck(pending, route)
+        case .hold(let hold):
+            let decision = worker.service.routes.decide(
+                pending.head, on: hold, captures: pending.captures, client: pending.client.identity.client,
+                content: pending.body)
+            switch decision {
+            case .poll(let request): beginPoll(request)
+            case .answer(var plain):
+                if pending.client.rules.returnsRequestID { plain.requestID = pending.client.requestID }
+                answer(plain)
+            case .content, .recheck, .authorize, .proxy:
+                preconditionFailure("a hold route decides on a whole poll by itself")
+            }
+        }
+    }
+
+    private func beginRecheck(_ pending: PendingPoll, _ route: RecheckRoute) {
         var request = route.read(
             pending.head, captures: pending.captures, client: pending.client.identity.client, body: pending.body)
         if route.nothingNew.comparesLast, let identity = request?.identity {
@@ -37,7 +57,7 @@ extension DownstreamStream {
         let requestID = pending.client.rules.returnsRequestID ? pending.client.requestID : nil
         let poll = RecheckedPoll(
             request: request ?? RecheckRequest(passing: route, pending.head), requestBytes: requestBytes(pending),
-            machine: machine(pending, returning: requestID), method: pending.head.method,
+            machine: machine(pending, route, returning: requestID), method: pending.head.method,
             wantedServer: ProxiedExchange.stickyServer(pending.head, in: worker.service.upstream),
             returnedRequestID: requestID,
             place: SharedRechecks.Place(worker: worker.number, stream: number, serial: worker.nextSerial()))
@@ -65,8 +85,10 @@ extension DownstreamStream {
         return worker.output.bytes
     }
 
-    private func machine(_ pending: PendingPoll, returning requestID: RequestID?) -> ProxyExchange {
-        var machine = ProxyExchange(pending.head, route: pending.route.proxy, returning: requestID)
+    private func machine(
+        _ pending: PendingPoll, _ route: RecheckRoute, returning requestID: RequestID?
+    ) -> ProxyExchange {
+        var machine = ProxyExchange(pending.head, route: route.proxy, returning: requestID)
         var unused = HTTPWriter()
         machine.requestEnded(trailers: FieldLines(), into: &unused)
         return machine
@@ -204,8 +226,12 @@ extension DownstreamStream {
     }
 
     /// The place of the poll under way.
-    var recheckPlace: SharedRechecks.Place? {
-        if case .recheck(let poll) = exchange { poll.place } else { nil }
+    var place: SharedRechecks.Place? {
+        switch exchange {
+        case .poll(let held): held?.place
+        case .recheck(let poll): poll.place
+        case .none, .pending, .asked, .proxied: nil
+        }
     }
 }
 

@@ -9,7 +9,8 @@ import Reactor
 final class DownstreamStream: ServerStream {
     enum Exchange {
         case none
-        case poll
+        /// With its place among those that take each other's, if it has one.
+        case poll(HeldPlace?)
         /// A recheck poll whose body is still to come.
         case pending(PendingPoll)
         /// A poll whose client the app is being asked about.
@@ -78,6 +79,10 @@ final class DownstreamStream: ServerStream {
             beginAuthorized(
                 route, rule, captures,
                 RequestForwarding.Client(identity: identity, rules: rules, requestID: requestID))
+        case .content(let hold, let captures):
+            let client = RequestForwarding.Client(identity: identity, rules: rules, requestID: requestID)
+            awaitContent(
+                of: PendingPoll(route: .hold(hold), captures: captures, client: client, head: worker.requestHead))
         case .recheck(let route, let captures):
             beginRecheck(
                 route, captures, RequestForwarding.Client(identity: identity, rules: rules, requestID: requestID))
@@ -109,7 +114,7 @@ final class DownstreamStream: ServerStream {
 
     override func requestReceived() {
         switch exchange {
-        case .pending(let pending): beginRecheck(pending)
+        case .pending(let pending): begin(pending)
         case .proxied(let proxied): proxied.requestEnded()
         case .none, .poll, .recheck, .asked: break
         }
@@ -129,13 +134,27 @@ final class DownstreamStream: ServerStream {
     // MARK: Polls
 
     func beginPoll(_ request: PollRequest) {
-        exchange = .poll
+        exchange = .poll(nil)
         worker.figures.polls += 1
-        if worker.refusesPolls {
-            answer(.pollsExceeded)
-        } else {
-            perform(worker.switchboard.received(request, on: number, now: worker.now))
+        if worker.refusesPolls { return answer(.pollsExceeded) }
+        perform(worker.switchboard.received(request, on: number, now: worker.now))
+        guard let key = request.supersedeKey, case .poll = exchange else { return }
+        let place = SharedRechecks.Place(worker: worker.number, stream: number, serial: worker.nextSerial())
+        exchange = .poll(HeldPlace(key: key, place: place))
+        if let old = worker.hub.rechecks.supersede(key, by: place) { worker.supersede(old) }
+    }
+
+    /// A new poll has taken this one's place.
+    func superseded() {
+        switch exchange {
+        case .poll: perform(worker.switchboard.finish(number, .superseded))
+        case .recheck: worker.perform(worker.rechecks.superseded(number), onRecheck: number)
+        case .none, .pending, .asked, .proxied: break
         }
+    }
+
+    private func endPlace() {
+        if case .poll(let held?) = exchange { worker.hub.rechecks.ended(held.key, held.place) }
     }
 
     /// Does what the Switchboard decided for this connection's poll.
@@ -143,6 +162,7 @@ final class DownstreamStream: ServerStream {
         guard let answer = worker.resolve(action, on: number) else { return }
         send(shared: answer.bytes)
         watchTaken(answer.taken)
+        endPlace()
         exchange = .none
         worker.figures.count(answer)
         finishAccessEntry(status: answer.status, bytes: answer.bodyBytes, answer: answer)
@@ -248,6 +268,7 @@ final class DownstreamStream: ServerStream {
         switch exchange {
         case .none: break
         case .poll:
+            endPlace()
             worker.switchboard.peerClosed(number)
             worker.figures.abandonedPolls += 1
         case .pending: break

@@ -36,20 +36,36 @@ final class RecheckedPoll {
 
 /// A poll whose body is still to come.
 final class PendingPoll {
-    let route: RecheckRoute
+    enum Route {
+        case hold(HoldRoute)
+        case recheck(RecheckRoute)
+    }
+
+    let route: Route
     let captures: PathPattern.Captures
     let client: RequestForwarding.Client
     let head: RequestHead
     var body: [UInt8] = []
 
     init(
-        route: RecheckRoute, captures: PathPattern.Captures, client: RequestForwarding.Client,
+        route: Route, captures: PathPattern.Captures, client: RequestForwarding.Client,
         head: borrowing RequestHead
     ) {
         self.client = client
         self.route = route
         self.captures = captures
         self.head = copy head
+    }
+}
+
+/// A held poll whose place a later one may take. Only routes that say so pay for it.
+final class HeldPlace {
+    let key: [UInt8]
+    let place: SharedRechecks.Place
+
+    init(key: [UInt8], place: SharedRechecks.Place) {
+        self.key = key
+        self.place = place
     }
 }
 

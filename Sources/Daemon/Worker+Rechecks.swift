@@ -93,7 +93,7 @@ extension Worker {
             hub.door(of: place.worker).post(.supersede(place))
             return
         }
-        guard let stream = streams[place.stream] as? DownstreamStream, stream.recheckPlace == place else { return }
-        perform(rechecks.superseded(place.stream), onRecheck: place.stream)
+        guard let stream = streams[place.stream] as? DownstreamStream, stream.place == place else { return }
+        stream.superseded()
     }
 }

@@ -22,9 +22,10 @@ package struct Explanation {
     package func lines(_ head: borrowing RequestHead, client: ClientAddress, content: [UInt8]) -> [String] {
         if let line = answeredByRule(head, client) { return [line] }
         var lines = [placeLine(head)]
-        switch routes.decide(head, client: client) {
+        switch decision(head, client, content) {
         case .poll(let request):
             lines.append("  a poll on \(Self.text(request.channels)), held for up to \(Self.text(request.style.route))")
+        case .content: lines.append("  a poll whose channels stand in its body")
         case .recheck(let route, let captures):
             lines.append(recheckLine(route, captures, head, client, content))
         case .authorize(_, let rule, _):
@@ -38,6 +39,14 @@ package struct Explanation {
             lines.append("  passed on to \(servers.joined(separator: ", "))")
         }
         return lines + ruleLines(head, client, content)
+    }
+
+    private func decision(
+        _ head: borrowing RequestHead, _ client: ClientAddress, _ content: [UInt8]
+    ) -> Decision {
+        let decision = routes.decide(head, client: client)
+        guard case .content(let hold, let captures) = decision, !content.isEmpty else { return decision }
+        return routes.decide(head, on: hold, captures: captures, client: client, content: content)
     }
 
     private func placeLine(_ head: borrowing RequestHead) -> String {

@@ -7,22 +7,25 @@ import Polling
 extension HoldRoute {
     /// - Parameters:
     ///   - captures: what the path pattern captured.
+    ///   - content: the body, once it has been read.
     ///   - granted: fields of the answer by which the app let the client in; nil: it has not been asked.
     func decide(
         _ head: borrowing RequestHead, captures: PathPattern.Captures, client: ClientAddress, epoch: Epoch,
-        granted: [GrantedField]? = nil
+        content: [UInt8]? = nil, granted: [GrantedField]? = nil
     ) -> Decision {
         let origin = crossOrigin.allowed(head)
         switch head.method {
         case .get, .head: break
         case .options: return .answer(options(origin))
+        case .post where holdsPosts:
+            guard content != nil || head.framing == .none else { return decideOnContent(head, captures, origin) }
         default:
-            var answer = refusal(405, "A poll is a GET request.", origin)
-            answer.allow = "GET, HEAD, OPTIONS"
+            var answer = refusal(405, holdsPosts ? "A poll is GET or POST." : "A poll is a GET request.", origin)
+            answer.allow = methods
             answer.closes = head.framing != .none
             return .answer(answer)
         }
-        guard head.framing == .none else {
+        guard head.framing == .none || content != nil else {
             var answer = refusal(400, "A poll has no body.", origin)
             answer.closes = true
             return .answer(answer)
@@ -30,13 +33,39 @@ extension HoldRoute {
         if let authorize, granted == nil { return .authorize(self, authorize, captures) }
         var source = TemplateSource(captures: captures, client: client)
         source.authorization = granted ?? []
+        if let content, !content.isEmpty { source.content = CapturedContent(content, of: head.fields) }
+        return read(head, source, origin, epoch)
+    }
+
+    /// A body is bounded before it is read.
+    private func decideOnContent(
+        _ head: borrowing RequestHead, _ captures: PathPattern.Captures, _ origin: AllowedOrigin
+    ) -> Decision {
+        if case .length(let length) = head.framing, length <= UInt64(CapturedContent.bytesLimit) {
+            return .content(self, captures)
+        }
+        let isTooLong = if case .length = head.framing { true } else { false }
+        var answer = refusal(
+            isTooLong ? 413 : 411,
+            isTooLong ? "A poll's body has 64 KiB at most." : "A poll's body needs a Content-Length.", origin)
+        answer.closes = true
+        return .answer(answer)
+    }
+
+    private var methods: StaticString { holdsPosts ? "GET, HEAD, OPTIONS, POST" : "GET, HEAD, OPTIONS" }
+
+    private func read(
+        _ head: borrowing RequestHead, _ source: TemplateSource, _ origin: AllowedOrigin, _ epoch: Epoch
+    ) -> Decision {
         do throws(PollError) {
             let names = try channelNames(head, source)
-            let position = try position(head, epoch)
+            let position = try position(head, source, epoch)
             let style = AnswerStyle(
                 route: self, manner: RequestManner(head), origin: origin, callback: try callback(head))
             return .poll(
-                PollRequest(channels: names, position: position, style: style, mayHold: head.method == .get))
+                PollRequest(
+                    channels: names, position: position, style: style, mayHold: head.method != .head,
+                    supersedeKey: supersedeKey(head, source)))
         } catch {
             var answer = refusal(error.status, error.reason, origin)
             answer.parameter = error.parameter
@@ -46,7 +75,7 @@ extension HoldRoute {
 
     private func options(_ origin: AllowedOrigin) -> PlainAnswer {
         var answer = refusal(204, "", origin)
-        answer.allow = "GET, HEAD, OPTIONS"
+        answer.allow = methods
         answer.isPreflight = true
         return answer
     }
@@ -95,10 +124,16 @@ extension HoldRoute {
 
     // MARK: Position
 
-    private func position(_ head: borrowing RequestHead, _ epoch: Epoch) throws(PollError) -> Position {
+    private func position(
+        _ head: borrowing RequestHead, _ source: TemplateSource, _ epoch: Epoch
+    ) throws(PollError) -> Position {
         // An empty value is what a page sends that has no cursor yet.
-        guard let value = try parameter(afterParameter, head, else: .badCursor(parameter: afterParameter)),
-            !value.isEmpty else {
+        let error = PollError.badCursor(parameter: afterParameter)
+        var said = try parameter(afterParameter, head, else: error)
+        if said == nil { said = try Self.parameter(afterParameter, source, else: error) }
+        guard let value = said,
+            !value.isEmpty
+        else {
             return positionOfCookie(head, epoch) ?? (startsNow ? .now : .oldest)
         }
         if value.span.equals("now") { return .now }
@@ -117,6 +152,27 @@ extension HoldRoute {
         guard let query = head.queryRange else { return nil }
         guard let values = QueryItems.values(head[query], named: name.span), values.count <= 1 else { throw error }
         return values.first
+    }
+
+    /// The same in a body.
+    private static func parameter(
+        _ name: [UInt8], _ source: TemplateSource, else error: PollError
+    ) throws(PollError) -> [UInt8]? {
+        guard let content = source.content else { return nil }
+        let text = String(decoding: name, as: UTF8.self)
+        guard let values = content.formValues(text), values.count <= 1 else { throw error }
+        return values.first ?? content.jsonValues("/\(text)").first
+    }
+
+    /// What polls that take each other's place have in common; nil where it is not there.
+    private func supersedeKey(_ head: borrowing RequestHead, _ source: TemplateSource) -> [UInt8]? {
+        guard let supersede else { return nil }
+        do throws(TemplateError) {
+            guard let text = try source.evaluate(supersede, head, limit: 1).first else { return nil }
+            return Array(path.utf8) + [0] + text
+        } catch {
+            return nil
+        }
     }
 
     /// A cookie that is no cursor is one that somebody else set; the page can't help it, so it counts as none.

@@ -84,12 +84,16 @@ package final class HoldRoute: Sendable {
     /// Each message is handed out once; the client has no cursor.
     package let takes: Bool
     package let callbackParameter: [UInt8]
+    /// Polls may be POST requests.
+    package let holdsPosts: Bool
+    package let supersede: TemplateText?
 
     package init(
         path: String, channels: [TemplateText], allow: [ChannelPattern]?, timeout: Duration, startsNow: Bool,
         limit: BatchLimit, format: Format, empty: EmptyAnswer?, crossOrigin: CrossOrigin, channelsLimit: Int,
         afterParameter: [UInt8], cursor: Configuration.Hold.CursorKeeping = .client,
-        callbackParameter: [UInt8] = [], authorize: AuthorizeRule? = nil
+        callbackParameter: [UInt8] = [], authorize: AuthorizeRule? = nil, holdsPosts: Bool = false,
+        supersede: TemplateText? = nil
     ) {
         self.authorize = authorize
         self.path = path
@@ -107,6 +111,8 @@ package final class HoldRoute: Sendable {
         takes = cursor == .taking
         if case .cookie(let name) = cursor { cursorCookie = Array(name.utf8) } else { cursorCookie = nil }
         self.callbackParameter = callbackParameter
+        self.holdsPosts = holdsPosts
+        self.supersede = supersede
     }
 
     /// - Parameter hold: of the configuration.
@@ -122,7 +128,8 @@ package final class HoldRoute: Sendable {
             crossOrigin: crossOrigin ?? .none, channelsLimit: hold.channelsLimit,
             afterParameter: Array(hold.afterParameter.utf8), cursor: hold.cursor,
             callbackParameter: Array(hold.callbackParameter.utf8),
-            authorize: hold.authorize.flatMap { rule in proxy.flatMap { AuthorizeRule(rule, proxy: $0) } })
+            authorize: hold.authorize.flatMap { rule in proxy.flatMap { AuthorizeRule(rule, proxy: $0) } },
+            holdsPosts: hold.holdsPosts, supersede: hold.supersede)
     }
 
     /// The poll on the control socket: any channel, by the defaults of a hold route.
@@ -142,6 +149,8 @@ package final class HoldRoute: Sendable {
 /// What a request on a route comes to.
 package enum Decision {
     case poll(PollRequest)
+    /// A poll whose channels may stand in its body, which is to be read whole, and then `HoldRoute.decide` again.
+    case content(HoldRoute, PathPattern.Captures)
     /// A poll for the app's own endpoint.
     case recheck(RecheckRoute, PathPattern.Captures)
     /// A poll that the app has to allow first.
@@ -157,8 +166,13 @@ package struct PollRequest {
     package let style: AnswerStyle
     /// False for HEAD, which is answered at once.
     package let mayHold: Bool
+    /// A later poll with the same key takes this one's place.
+    package let supersedeKey: [UInt8]?
 
-    package init(channels: [ChannelName], position: Position, style: AnswerStyle, mayHold: Bool) {
+    package init(
+        channels: [ChannelName], position: Position, style: AnswerStyle, mayHold: Bool, supersedeKey: [UInt8]? = nil
+    ) {
+        self.supersedeKey = supersedeKey
         self.channels = channels
         self.position = position
         self.style = style

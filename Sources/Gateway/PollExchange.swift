@@ -16,6 +16,8 @@ package struct PollExchange {
         case reload
         /// The app no longer lets the client listen, or is to be asked again.
         case revoked
+        /// A new poll of the same client took its place.
+        case superseded
     }
 
     package enum State {

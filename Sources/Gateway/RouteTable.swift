@@ -67,12 +67,12 @@ package struct RouteTable: Sendable {
         return .proxy(route)
     }
 
-    /// What becomes of a poll that the app has allowed.
+    /// What becomes of a poll that the app has allowed, or whose body has come.
     package func decide(
         _ head: borrowing RequestHead, on route: HoldRoute, captures: PathPattern.Captures, client: ClientAddress,
-        granted: [GrantedField]
+        content: [UInt8]? = nil, granted: [GrantedField]? = nil
     ) -> Decision {
-        route.decide(head, captures: captures, client: client, epoch: epoch, granted: granted)
+        route.decide(head, captures: captures, client: client, epoch: epoch, content: content, granted: granted)
     }
 
     /// The rules by which clients are let in.

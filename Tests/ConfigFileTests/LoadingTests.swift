@@ -60,6 +60,8 @@ struct LoadingTests {
                   cursor: cookie
                   cookie: at
                   callback_parameter: fn
+                  methods: [GET, POST]
+                  supersede: "{cookie.s}"
               - path: /upload
                 proxy: { request_body: none, response_timeout: 34s, idle_timeout: 35s }
               - path: /**
@@ -120,7 +122,8 @@ struct LoadingTests {
             timeout: .seconds(29), startsNow: true, batchMessages: 30, batchBytes: 31, format: .array,
             empty: .init(status: 201, headers: [.init(name: "X-Empty", value: "yes")], body: ""),
             crossOrigin: .init(origins: ["https://a.example"], credentials: true, maxAge: .seconds(32)),
-            channelsLimit: 33, afterParameter: "since", cursor: .cookie("at"), callbackParameter: "fn", template: nil)
+            channelsLimit: 33, afterParameter: "since", cursor: .cookie("at"), callbackParameter: "fn", template: nil,
+            holdsPosts: true, supersede: try TemplateText("{cookie.s}"))
         #expect(
             configuration.proxy == .init(requestBodyBytes: 20, responseTimeout: .seconds(2), idleTimeout: .seconds(3)))
         #expect(

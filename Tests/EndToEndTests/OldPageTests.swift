@@ -82,4 +82,47 @@ struct OldPageTests {
         let answer = try next.request("GET", "/poll?channel=user.1")
         #expect(answer.body.count == data.utf8.count + 2, "\(answer.status) \(answer.text.prefix(80))")
     }
+
+    @Test func `a poll may be a POST with its channels and cursor in a form or in JSON`() throws {
+        let pollhold = try PollholdProcess(
+            Self.configuration("methods: [GET, POST], timeout: 100ms").replacing("{query.channel}", with: "{form.room}")
+        )
+        try pollhold.publish("news", "1")
+        let client = try TestClient(port: pollhold.port)
+        let form = ["Content-Type": "application/x-www-form-urlencoded"]
+        let first = try client.request("POST", "/poll", body: Array("room=news".utf8), fields: form)
+        #expect(first.ids == ["1"])
+        let second = try client.request(
+            "POST", "/poll", body: Array("after=\(first.cursor)&room=news".utf8), fields: form)
+        #expect(second.status == 200)
+        #expect(second.ids == [])
+        #expect(try client.request("POST", "/poll", body: Array("room=secret".utf8), fields: form).status == 403)
+        #expect(try client.request("POST", "/poll", body: [], fields: form).status == 400)
+        let long = try client.request("POST", "/poll", body: [UInt8](repeating: 0x61, count: 65537), fields: form)
+        #expect(long.status == 413)
+        let other = try TestClient(port: pollhold.port)
+        #expect(try other.request("PUT", "/poll").status == 405)
+    }
+
+    @Test func `a new poll of the same page takes the place of the held one, on whichever worker`() throws {
+        let pollhold = try PollholdProcess(
+            Self.configuration("supersede: \"{cookie.sid}\", format: array, timeout: 60s"))
+        var clients: [TestClient] = []
+        for _ in 0..<6 {
+            let client = try TestClient(port: pollhold.port)
+            try client.start("GET", "/poll?channel=news", fields: ["Cookie": "sid=5"])
+            clients.append(client)
+            try pollhold.waitForWaiting("news") { $0 == 1 }
+            for earlier in clients.dropLast() { #expect(try earlier.response().text == "[]") }
+            clients = [client]
+        }
+        let stranger = try TestClient(port: pollhold.port)
+        try stranger.start("GET", "/poll?channel=news", fields: ["Cookie": "sid=6"])
+        try pollhold.waitForWaiting("news") { $0 == 2 }
+        try pollhold.publish("news", "1")
+        #expect(try clients[0].response().text == "[1]")
+        #expect(try stranger.response().text == "[1]")
+        // Whoever has been answered has no place that could be taken.
+        #expect(try clients[0].request("GET", "/poll?channel=news", fields: ["Cookie": "sid=5"]).text == "[1]")
+    }
 }

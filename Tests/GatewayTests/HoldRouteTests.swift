@@ -37,6 +37,7 @@ struct HoldRouteTests {
             case .proxy: return "proxy"
             case .recheck: return "recheck"
             case .authorize: return "authorize"
+            case .content: return "content"
             case .answer(let answer):
                 return "\(answer.status)" + (answer.parameter.map { " \($0)" } ?? "") + (answer.closes ? " closes" : "")
             case .poll(let poll):

@@ -9,7 +9,7 @@ struct HopsTests {
         let table = try HoldRouteTests.table("  - path: /poll\n    hold: { channels: news }")
         return try withRequest(request) { head in
             switch table.decide(head, client: .unix) {
-            case .proxy, .recheck, .authorize: return "passes"
+            case .proxy, .recheck, .authorize, .content: return "passes"
             case .poll: return "polls"
             case .answer(let answer): return "\(answer.status)" + (answer.allow.map { " \($0)" } ?? "")
             }
