@@ -106,7 +106,8 @@ let package = Package(
         tests("ConfigFileTests", ["ConfigFile"], cases: true),
         tests("GatewayTests", ["Gateway", "HTTP1", "Polling", "ConfigFile", "JSONText", "ByteText"]),
         tests("SimulationTests", ["Gateway", "HTTP1", "Polling", "ConfigFile", "JSONText", "ByteText"]),
-        tests("EndToEndTests", ["pollhold", "Reactor", "HTTP1", "JSONText", "ByteText"]),
+        tests(
+            "EndToEndTests", ["pollhold", "Reactor", "HTTP1", "JSONText", "ByteText", "SharedByTests"], cases: true),
         tests("FuzzTargetsTests", ["FuzzTargets", "SharedByTests"]),
         tests("ArchitectureTests", []),
     ],

@@ -10,13 +10,21 @@ final class TestApp: @unchecked Sendable {
         init(_ descriptor: Int32) { self.descriptor = descriptor }
 
         /// The next request's head with its blank line; nil at the end.
-        func readHead() -> String? {
+        func readHead() -> String? { readHeadBytes().map { String(decoding: $0, as: UTF8.self) } }
+
+        /// The same byte by byte.
+        func readHeadBytes() -> [UInt8]? {
+            var searched = 0
             while true {
-                let text = String(decoding: buffer, as: UTF8.self)
-                if let end = text.firstRange(of: "\r\n\r\n") {
-                    let head = String(text[..<end.upperBound])
-                    buffer.removeFirst(head.utf8.count)
-                    return head
+                while searched + 4 <= buffer.count {
+                    if buffer[searched + 3] == 10, buffer[searched + 2] == 13, buffer[searched + 1] == 10,
+                        buffer[searched] == 13
+                    {
+                        let head = Array(buffer[..<(searched + 4)])
+                        buffer.removeFirst(head.count)
+                        return head
+                    }
+                    searched += 1
                 }
                 guard fill() else { return nil }
             }

@@ -64,7 +64,8 @@ package struct CaseText: Sendable {
         self.numbers = numbers
     }
 
-    private static func bytes(_ text: String) -> [UInt8] {
+    /// What such a text stands for.
+    package static func bytes(_ text: String) -> [UInt8] {
         var bytes: [UInt8] = []
         var rest = Substring(text)
         while let character = rest.popFirst() {
