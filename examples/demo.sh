@@ -1,8 +1,10 @@
 #!/bin/sh
-# Shows Pollhold at work: the legacy chat on a free port, Pollhold in front of it on port 8080 (or a free one), one
-# held poll and one publish with curl. Then both run on for your browser, until Ctrl-C.
+# Shows Pollhold at work. An old-style chat, whose pages ask every three seconds, is measured first alone and then with
+# Pollhold in front of it; neither the chat nor its pages know of that. Then one poll is held and released by a publish
+# with curl, and both run on for your browser, until Ctrl-C.
 #
 # POLLHOLD      the program (default: the release build of this tree)
+# DEMO_MEASURE  how long each measurement lasts, in seconds (default 30)
 # DEMO_SECONDS  ends by itself after so many seconds, if standard input is no terminal
 set -eu
 
@@ -38,13 +40,34 @@ done
 [ -x "$POLLHOLD" ] || fail "there is no $POLLHOLD; 'make release' builds it"
 directory=$(mktemp -d "${TMPDIR:-/tmp}/pollhold-demo.XXXXXX")
 
-# The app. It prints its address once it listens.
-export POLLHOLD_SOCKET="$directory/control.sock"
-mkfifo "$directory/address"
-CHAT_POLL=hold python3 "$examples/legacy-chat/chat.py" >"$directory/address" 2>"$directory/chat.log" &
-chat=$!
-read -r CHAT_UPSTREAM <"$directory/address" || fail "the chat did not start"
-export CHAT_UPSTREAM
+# The app. It prints its address once it listens, and when it ends how long its workers were busy.
+start_chat() {
+    mkfifo "$directory/address"
+    python3 "$examples/legacy-chat/chat.py" >"$directory/address" 2>"$directory/chat.log" &
+    chat=$!
+    read -r CHAT_UPSTREAM <"$directory/address" || fail "the chat did not start"
+    rm "$directory/address"
+    export CHAT_UPSTREAM
+}
+
+# Plays the pages of the chat at a URL: measure NAME URL
+measure() {
+    python3 "$examples/legacy-chat/measure.py" --seconds "${DEMO_MEASURE:-30}" "$2" >"$directory/$1.json" ||
+        fail "the pages did not work"
+    grep -c '"GET /chat/updates' "$directory/chat.log" >"$directory/$1.polls" || true
+}
+
+cat <<TEXT
+
+An old-style chat with four workers. Twelve users have its page open in four rooms; the page asks for what is new every
+three seconds. Now and then somebody says something. First the chat alone, for ${DEMO_MEASURE:-30} seconds.
+TEXT
+start_chat
+measure alone "$CHAT_UPSTREAM"
+kill "$chat"
+wait "$chat" || true
+grep '^busy' "$directory/chat.log" >"$directory/alone.busy" || fail "the chat did not end well"
+start_chat
 
 # Pollhold in front.
 POLLHOLD_LISTEN=$(python3 - <<'PYTHON'
@@ -58,6 +81,7 @@ for port in (8080, 0):
 PYTHON
 )
 export POLLHOLD_LISTEN
+export POLLHOLD_SOCKET="$directory/control.sock"
 "$POLLHOLD" serve --config "$examples/demo.yaml" 2>"$directory/pollhold.log" &
 pollhold=$!
 url="http://$POLLHOLD_LISTEN"
@@ -69,12 +93,43 @@ until curl --silent --output "$directory/page" --max-time 5 "$url/chat"; do
     sleep 0.1
 done
 
+# The same chat and the same pages with Pollhold in front.
+echo "Then the same with Pollhold in front of it, for as long."
+measure held "$url"
+kill "$chat"
+wait "$chat" || true
+grep '^busy' "$directory/chat.log" >"$directory/held.busy" || fail "the chat did not end well"
+python3 - "$directory" <<'PYTHON'
+import json, pathlib, sys
+folder = pathlib.Path(sys.argv[1])
+
+def numbers(name):
+    told = json.loads((folder / f"{name}.json").read_text())
+    minutes = told["seconds"] / 60
+    busy = float((folder / f"{name}.busy").read_text().split()[1])
+    polls = int((folder / f"{name}.polls").read_text() or 0)
+    return [
+        f"{told['median']:.0f} ms", f"{told['worst']:.0f} ms", f"{told['seen']} of {told['seen'] + told['missed']}",
+        f"{polls / minutes / told['users']:.1f}", f"{busy / told['seconds']:.3f}"]
+
+rows = ["from sent to seen, median", "from sent to seen, worst", "messages seen",
+        "questions to the app, per user and minute", "busy workers of the app, on average"]
+print(f"\n{'':44}{'alone':>12}{'behind Pollhold':>18}")
+for row, alone, held in zip(rows, numbers("alone"), numbers("held")):
+    print(f"{row:44}{alone:>12}{held:>18}")
+PYTHON
+
+# Once more, for your browser.
+CHAT_PORT=${CHAT_UPSTREAM##*:}
+python3 "$examples/legacy-chat/chat.py" --port "$CHAT_PORT" >"$directory/chat.out" 2>"$directory/chat.log" &
+chat=$!
+
 # One poll is held, one publish releases it.
 cat <<TEXT
 
-The app, an old-style chat, listens on $CHAT_UPSTREAM, Pollhold in front of it on $url.
+The app listens on $CHAT_UPSTREAM, Pollhold in front of it on $url.
 
-A client polls. There is no message, so it is held:
+Pages that are made for it can also wait at Pollhold itself. A client polls. There is no message, so it is held:
 
     curl '$url/poll?channel=room.demo'
 
@@ -104,8 +159,9 @@ From the start of the one curl to the end of the other: $((($(cat "$directory/an
 
 Now with a browser: open the chat in two windows, come in under two names, and talk.
 
-    $url/chat                  held by Pollhold
-    $url/chat?poll=interval    as it was before: asks every three seconds
+    $url/chat        the page as it always was, and instant
+    $CHAT_UPSTREAM/chat       the same page without Pollhold
+    $url/chat?poll=hold    a page that waits at Pollhold's /poll
 
 TEXT
 

@@ -51,7 +51,7 @@ struct DirectiveTests {
         #expect(error.line > 0)
     }
 
-    @Test(arguments: ["pollhold.yaml", "minimal.yaml", "demo.yaml"]) func `the examples are right`(_ name: String)
+    @Test(arguments: ["pollhold.yaml", "minimal.yaml", "demo.yaml", "legacy-chat-php/pollhold.yaml"]) func `the examples are right`(_ name: String)
         throws
     {
         let path = Self.checkout.appending(path: "examples/\(name)").path

@@ -76,14 +76,60 @@ struct ExamplesTests {
         #expect(try browser.request("GET", "/chat").status == 502)
     }
 
+    /// A port that was free a moment ago: PHP's server does not tell which one it takes.
+    private static func freePort() throws -> UInt16 {
+        let app = try TestApp { _, _ in "" }
+        app.end()
+        return app.port
+    }
+
+    @Test(.enabled(if: interpreter("php") != nil))
+    func `what is said in the PHP chat reaches its old page at once, with the example's configuration`() throws {
+        let directory = try TemporaryDirectory()
+        let folder = Self.folder.appending(path: "legacy-chat-php")
+        let port = try Self.freePort()
+        let chat = try ExampleProcess(
+            "php", ["-S", "127.0.0.1:\(port)", folder.appending(path: "chat.php").path],
+            environment: ["CHAT_FILE": directory.path + "/messages", "PHP_CLI_SERVER_WORKERS": "4"])
+        defer { chat.end() }
+        let example = try String(contentsOf: folder.appending(path: "pollhold.yaml"), encoding: .utf8)
+        let pollhold = try PollholdProcess(
+            example.replacing("127.0.0.1:8080", with: "127.0.0.1:0").replacing(":8000", with: ":\(port)")
+                + "control: { socket: SOCKET }\n", in: directory)
+        let browser = try TestClient(port: pollhold.port)
+        try waitUntil("PHP listens") { try browser.request("GET", "/").status == 200 }
+        let login = try browser.request("POST", "/login.php", body: Array("name=Ada".utf8), fields: RuleTests.form)
+        let fields = ["Cookie": String((login["set-cookie"] ?? "").prefix { $0 != ";" })]
+        #expect(try browser.request("GET", "/?room=kitchen", fields: fields).text.contains("setInterval(ask, 3000)"))
+        let poll = try TestClient(port: pollhold.port)
+        try poll.start("GET", "/updates.php?room=kitchen&since=0", fields: fields)
+        try waitUntil("the poll is held") { try RecheckTests.figure(pollhold, "/updates.php", "held") == 1 }
+        // The page's timer asks again, and the new question takes the place of the held one.
+        let next = try TestClient(port: pollhold.port)
+        try next.start("GET", "/updates.php?room=kitchen&since=0", fields: fields)
+        #expect(try poll.response().text == "[]")
+        let sent = try browser.request(
+            "POST", "/send.php", body: Array("room=kitchen&text=cake%21".utf8),
+            fields: fields.merging(RuleTests.form) { $1 })
+        #expect(sent.status == 303)
+        let news = try next.response()
+        #expect((news.jsonArray.first as? [String: Any])?["text"] as? String == "cake!")
+        #expect(try RecheckTests.figure(pollhold, "/updates.php", "questions") == 2)
+    }
+
     @Test(.enabled(if: interpreter("python3") != nil && interpreter("curl") != nil))
-    func `the demo shows a publish that reaches a held poll, and cleans up`() throws {
+    func `the demo measures the chat alone and held, shows a publish, and cleans up`() throws {
         let directory = try TemporaryDirectory()
         let demo = try Command.run(
             [Self.folder.appending(path: "demo.sh").path], program: "/bin/sh",
-            environment: ["POLLHOLD": PollholdProcess.binary, "DEMO_SECONDS": "0", "TMPDIR": directory.path])
+            environment: [
+                "POLLHOLD": PollholdProcess.binary, "DEMO_SECONDS": "0", "DEMO_MEASURE": "8", "TMPDIR": directory.path,
+            ])
         #expect(demo.status == 0, "\(demo.errors)")
-        #expect(demo.output.contains("{\"id\":\"1\",\"waiting\":1}"))
+        let row = demo.output.split(separator: "\n").first { $0.hasPrefix("messages seen") } ?? ""
+        let counts = row.split(separator: " ").compactMap { Int($0) }
+        #expect(counts.count == 4 && counts[0] == counts[1] && counts[2] == counts[3], "\(row)")
+        #expect(demo.output.contains("\"waiting\":1}"))
         #expect(demo.output.contains("\"data\":{\"text\":\"hello\"}"))
         #expect(try FileManager.default.contentsOfDirectory(atPath: directory.path) == [])
     }

@@ -142,7 +142,7 @@ struct RecheckTests {
     }
 
     @Test func `questions that a route lets be shared are one`() throws {
-        let app = try RoomApp { head in head.contains("sid=9") ? "Set-Cookie: sid=10\r\n" : "" }
+        let app = try RoomApp(fields: { head in head.contains("sid=9") ? "Set-Cookie: sid=10\r\n" : "" })
         let pollhold = try PollholdProcess(
             Self.configuration(app.port, "concurrency: 1\nshare: [path, query]\ndebounce: 0s", workers: 1))
         let clients = try (0..<8).map { number in
@@ -247,7 +247,7 @@ struct RecheckTests {
     }
 
     @Test func `a session that lives by polls is asked for now and then, and a new cookie goes through`() throws {
-        let app = try RoomApp { head in head.contains("sid=old") ? "Set-Cookie: sid=new; Path=/\r\n" : "" }
+        let app = try RoomApp(fields: { head in head.contains("sid=old") ? "Set-Cookie: sid=new; Path=/\r\n" : "" })
         let pollhold = try PollholdProcess(Self.configuration(app.port, "pass_every: 1s"))
         let renewed = try TestClient(port: pollhold.port)
             .request("GET", "/updates?room=1&since=0", fields: ["Cookie": "sid=old"])

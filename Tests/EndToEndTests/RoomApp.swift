@@ -8,22 +8,32 @@ final class RoomApp: @unchecked Sendable {
     private var running = 0
     private var mostRunning = 0
     private var updates = 0
+    private let places: DispatchSemaphore
+    private let faults: @Sendable (Int) -> Bool
     /// Requests that carry out their work wait here, while it is set.
     private var gate: Barrier?
     private var connections: [TestApp.Connection] = []
     private(set) var server: TestApp!
 
     /// - Parameters:
+    ///   - workers: requests that are worked on at a time; others wait, as in front of a server that forks.
+    ///   - faults: whether the app closes instead of answering a poll, by the number of the poll.
     ///   - work: seconds that one request takes.
     ///   - fields: of each answer to a poll, by its request's head.
-    init(work: Double = 0, fields: @escaping @Sendable (String) -> String = { _ in "" }) throws {
+    init(
+        workers: Int = 10_000, work: Double = 0, faults: @escaping @Sendable (Int) -> Bool = { _ in false },
+        fields: @escaping @Sendable (String) -> String = { _ in "" }
+    ) throws {
+        places = DispatchSemaphore(value: workers)
+        self.faults = faults
         server = try TestApp(handler: { [weak self] connection, server in
             self?.note(connection)
             while let head = connection.readHead() {
                 server.note(head)
                 let body = String(decoding: connection.readBody(of: head), as: UTF8.self)
                 guard let app = self else { return }
-                connection.send(app.respond(head, body, work, fields))
+                guard let answer = app.respond(head, body, work, fields) else { return connection.end() }
+                connection.send(answer)
             }
         })
     }
@@ -47,11 +57,13 @@ final class RoomApp: @unchecked Sendable {
     /// A message that nobody tells Pollhold of.
     func add(_ room: String, _ text: String) { lock.withLock { rooms[room, default: []].append(text) } }
 
-    private func respond(_ head: String, _ body: String, _ work: Double, _ fields: (String) -> String) -> String {
+    private func respond(_ head: String, _ body: String, _ work: Double, _ fields: (String) -> String) -> String? {
         let words = head.split(separator: " ")
         let target = URLComponents(string: String(words[1]))
         let query = Dictionary(
             (target?.queryItems ?? []).map { ($0.name, $0.value ?? "") }, uniquingKeysWith: { $1 })
+        places.wait()
+        defer { places.signal() }
         let gate = lock.withLock {
             running += 1
             mostRunning = max(mostRunning, running)
@@ -67,6 +79,10 @@ final class RoomApp: @unchecked Sendable {
             return "HTTP/1.1 303 See Other\r\nLocation: /\r\nContent-Length: 0\r\n\r\n"
         case "/updates":
             let asked = words[0] == "POST" ? Self.form(body) : query
+            if faults(polls) {
+                lock.withLock { updates += 1 }
+                return nil
+            }
             let texts = lock.withLock {
                 updates += 1
                 return (rooms[asked["room"] ?? ""] ?? []).dropFirst(Int(asked["since"] ?? "") ?? 0)

@@ -306,6 +306,7 @@ class Worker(threading.Thread):
         super().__init__(name=f"worker {number}")
         self.listener = listener
         self.database = database
+        self.busy = 0.0
 
     def run(self):
         self.store = Store(self.database)
@@ -314,11 +315,13 @@ class Worker(threading.Thread):
                 connection, address = self.listener.accept()
             except OSError:
                 return  # The listener was shut down.
+            began = time.monotonic()
             try:
                 with connection:
                     ChatRequest(connection, address, self)
             except Exception:  # One bad request must not take the worker with it.
                 print(f"{self.name}: {traceback.format_exc()}", file=sys.stderr, flush=True)
+            self.busy += time.monotonic() - began
 
 
 def serve(port, workers, database):
@@ -338,6 +341,7 @@ def serve(port, workers, database):
     listener.shutdown(socket.SHUT_RDWR)
     for thread in threads:
         thread.join()
+    print(f"busy: {sum(thread.busy for thread in threads):.3f} s", file=sys.stderr, flush=True)
 
 
 def main():
