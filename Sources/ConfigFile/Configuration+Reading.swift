@@ -51,14 +51,32 @@ extension Configuration {
             requestLineBytes: section.size("request_line"), fieldBytes: section.size("field"),
             headBytes: section.size("head"),
             headerLines: section.integer("header_lines"), requestBodyBytes: section.optionalSize("request_body"),
-            connections: section.optionalInteger("connections"), polls: section.optionalInteger("polls"))
+            connections: section.optionalInteger("connections"), polls: section.optionalInteger("polls"),
+            requests: section.optionalInteger("requests"),
+            connectionsPerClient: section.optionalInteger("connections_per_client"),
+            pollsPerClient: pollsPerClient(section), pollsPerChannel: section.optionalInteger("polls_per_channel"),
+            client: template(
+                section, "client",
+                TemplateRules(
+                    sources: [.query, .cookie, .header, .clientAddress], paths: [], place: "limits.client")),
+            bytesPerSecond: section.optionalSize("rate"))
+    }
+
+    private static func pollsPerClient(_ section: SectionReader) -> PollsPerClient {
+        section.read("polls_per_client") { row, text in
+            if text == "auto" { return .automatic }
+            guard case .automaticInteger(let range) = row.kind, let value = Int(text), range.contains(value) else {
+                return nil
+            }
+            return .count(value)
+        } ?? .unlimited
     }
 
     private static func timeouts(_ section: SectionReader) -> Timeouts {
         Timeouts(
             head: section.duration("head"), body: section.duration("body"), write: section.duration("write"),
             keepAlive: section.duration("keep_alive"), tunnel: section.duration("tunnel"),
-            drain: section.duration("drain"))
+            drain: section.duration("drain"), rate: section.duration("rate"))
     }
 
     private static func log(_ section: SectionReader) -> Log {

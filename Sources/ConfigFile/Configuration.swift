@@ -175,6 +175,24 @@ package struct Configuration: Equatable, Sendable {
         /// nil: as many as descriptors allow.
         package var connections: Int?
         package var polls: Int?
+        /// Of one connection; nil: no limit.
+        package var requests: Int?
+        /// Of one address; nil: no limit.
+        package var connectionsPerClient: Int?
+        package var pollsPerClient: PollsPerClient
+        /// Held on one channel; nil: no limit.
+        package var pollsPerChannel: Int?
+        /// Who counts as one client for polls; nil: an address.
+        package var client: TemplateText?
+        /// What a client must send of a body or take of a response at least; nil: nothing.
+        package var bytesPerSecond: Int?
+    }
+
+    package enum PollsPerClient: Equatable, Sendable {
+        case unlimited
+        /// A usual number for clients elsewhere, any for this machine, where a proxy may ask for everybody.
+        case automatic
+        case count(Int)
     }
 
     package struct Timeouts: Equatable, Sendable {
@@ -184,6 +202,8 @@ package struct Configuration: Equatable, Sendable {
         package var keepAlive: Duration
         package var tunnel: Duration
         package var drain: Duration
+        /// Over which a body's rate is taken.
+        package var rate: Duration
     }
 
     package struct Log: Equatable, Sendable {

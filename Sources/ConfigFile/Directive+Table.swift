@@ -211,6 +211,23 @@ extension Directive {
             "limits.polls", .integer(anyCount), default: "auto", word: "auto",
             "Polls held at once; more are answered 503. Auto: the limit of connections."),
 
+        Directive(
+            "limits.requests", .integer(anyCount), default: "none", word: "none",
+            "Requests of one connection; the last is told that it ends."),
+        Directive(
+            "limits.connections_per_client", .integer(anyCount), default: "none", word: "none",
+            "Connections of one client address; one more is answered 429."),
+        Directive(
+            "limits.polls_per_client", .automaticInteger(anyCount), default: "auto", word: "none",
+            "Polls of one client; one more is answered 429. Auto: 20, but any number from this machine."),
+        Directive(
+            "limits.polls_per_channel", .integer(anyCount), default: "none", word: "none",
+            "Polls held on one channel; one more is answered 429."),
+        Directive("limits.client", .template, "Whom limits of polls count as one client. Default: an address."),
+        Directive(
+            "limits.rate", .size(1...(1 << 30)), default: "256B", word: "none",
+            "Bytes a second that a client must at least send of a body, or take of a response."),
+
         Directive("timeouts", .mapping, "How long a client may take. A held poll is under none of these."),
         Directive(
             "timeouts.head", .duration(anyDuration), default: "10s",
@@ -221,6 +238,8 @@ extension Directive {
         Directive("timeouts.tunnel", .duration(anyDuration), default: "1h", "Of silence in a tunnel."),
         Directive(
             "timeouts.drain", .duration(anyDuration), default: "30s", "For running requests to finish at the end."),
+        Directive(
+            "timeouts.rate", .duration(anyDuration), default: "30s", "Over which the rate of a request body is taken."),
 
         Directive("log", .mapping, "Logs."),
         Directive(

@@ -10,6 +10,8 @@ package struct Directive: Sendable {
         /// In bytes.
         case size(ClosedRange<Int>)
         case integer(ClosedRange<Int>)
+        /// A whole number, or the word `auto`.
+        case automaticInteger(ClosedRange<Int>)
         case boolean
         case text
         case choice([String])
@@ -87,6 +89,7 @@ package struct Directive: Sendable {
             case .size(let range):
                 "a size from \(ByteSize(range.lowerBound)) to \(ByteSize(range.upperBound)), such as 64KiB"
             case .integer(let range): "a whole number from \(range.lowerBound) to \(range.upperBound)"
+            case .automaticInteger(let range): "a whole number from \(range.lowerBound) to \(range.upperBound), auto"
             case .boolean: "true or false"
             case .text: "text"
             case .choice(let words): "one of \(words.joined(separator: ", "))"

@@ -9,13 +9,19 @@ import HTTP1
 import JSONText
 import Reactor
 
-/// What is kept of a request until it is over. An exchange that is held for long keeps this one array.
-struct AccessEntry {
+/// What is kept of a request until it is over. A class, so that a connection without a log has one word for it.
+final class AccessEntry {
     /// The beginning of the line: everything that the request itself said.
     let beginning: [UInt8]
     /// Referer and User-Agent, for the line's end.
     let ending: [UInt8]
     let startedAt: Int64
+
+    init(beginning: [UInt8], ending: [UInt8], startedAt: Int64) {
+        self.beginning = beginning
+        self.ending = ending
+        self.startedAt = startedAt
+    }
 }
 
 struct AccessLog {

@@ -57,12 +57,12 @@ extension DownstreamStream {
 
     private func poll(_ asked: AskedPoll, _ grant: GrantTable.Grant?, fields: [GrantedField] = []) {
         exchange = .none
-        grantSerial = grant?.serial
+        grantSerial = grant?.serial ?? 0
         let decision = worker.service.routes.decide(
             asked.head, on: asked.route, captures: asked.captures, client: asked.client.identity.client,
             granted: grant?.fields ?? fields)
         switch decision {
-        case .poll(let request): beginPoll(request)
+        case .poll(let request): beginPoll(request, asked.head, of: asked.client.identity.client)
         case .answer(let plain): answer(plain)
         case .content, .recheck, .authorize, .proxy:
             preconditionFailure("a poll that is allowed is a poll or is refused")
@@ -101,8 +101,7 @@ extension Worker {
     /// Ends the polls that are held under these grants; the next poll of their clients asks the app.
     func endPolls(under serials: Set<UInt64>) {
         for number in switchboard.heldConnections {
-            guard let stream = streams[number] as? DownstreamStream, let serial = stream.grantSerial,
-                serials.contains(serial)
+            guard let stream = streams[number] as? DownstreamStream, serials.contains(stream.grantSerial)
             else { continue }
             perform(switchboard.finish(number, .revoked), on: number)
         }

@@ -38,7 +38,7 @@ extension DownstreamStream {
                 pending.head, on: hold, captures: pending.captures, client: pending.client.identity.client,
                 content: pending.body)
             switch decision {
-            case .poll(let request): beginPoll(request)
+            case .poll(let request): beginPoll(request, pending.head, of: pending.client.identity.client)
             case .answer(var plain):
                 if pending.client.rules.returnsRequestID { plain.requestID = pending.client.requestID }
                 answer(plain)
@@ -61,7 +61,11 @@ extension DownstreamStream {
             wantedServer: ProxiedExchange.stickyServer(pending.head, in: worker.service.upstream),
             returnedRequestID: requestID,
             place: SharedRechecks.Place(worker: worker.number, stream: number, serial: worker.nextSerial()))
-        guard let request, !worker.refusesPolls else { return pass(poll) }
+        // What may not be held is not refused either: the app answers it, as it would without us.
+        guard let request,
+            case .admitted(let key) = worker.admitPoll(pending.head, of: pending.client.identity.client)
+        else { return pass(poll) }
+        pollKey = key
         exchange = .recheck(poll)
         if let key = request.supersedeKey, let old = worker.hub.rechecks.supersede(key, by: poll.place) {
             worker.supersede(old)
@@ -88,7 +92,8 @@ extension DownstreamStream {
     private func machine(
         _ pending: PendingPoll, _ route: RecheckRoute, returning requestID: RequestID?
     ) -> ProxyExchange {
-        var machine = ProxyExchange(pending.head, route: route.proxy, returning: requestID)
+        var machine = ProxyExchange(
+            pending.head, route: route.proxy, keepsAlive: manner.keepsAlive, returning: requestID)
         var unused = HTTPWriter()
         machine.requestEnded(trailers: FieldLines(), into: &unused)
         return machine
@@ -222,6 +227,7 @@ extension DownstreamStream {
     }
 
     private func endPlace(_ poll: RecheckedPoll) {
+        endCounting()
         if let key = poll.request.supersedeKey { worker.hub.rechecks.ended(key, poll.place) }
     }
 
@@ -236,8 +242,16 @@ extension DownstreamStream {
 }
 
 /// What a connection was answered last on a recheck route that compares answers.
-struct LastAnswer {
+///
+/// A class, so that every other connection has one word for it.
+final class LastAnswer {
     let identity: RequestIdentity
     let digest: RequestIdentity.BodyDigest
     let knowledge: Knowledge
+
+    init(identity: RequestIdentity, digest: RequestIdentity.BodyDigest, knowledge: Knowledge) {
+        self.identity = identity
+        self.digest = digest
+        self.knowledge = knowledge
+    }
 }

@@ -22,16 +22,19 @@ final class DownstreamStream: ServerStream {
     var exchange = Exchange.none
     /// On a recheck route that compares answers.
     var lastAnswer: LastAnswer?
-    /// Of the grant under which the poll is held.
-    var grantSerial: UInt64?
+    /// Of the grant under which the poll is held; 0: none.
+    var grantSerial: UInt64 = 0
     private var accessEntry: AccessEntry?
-    /// Of the request's body, so far.
-    private var contentBytes: UInt64 = 0
+    /// Whom the poll under way is counted for.
+    var pollKey = ClientKey.nobody
     /// What an answer that is still being written took from its channels.
     private var takenInFlight: [TakenPosition] = []
-
     /// The other end; behind a proxy that says so, the end that it names.
     private var peer: Peer
+    /// The connection is counted for its peer.
+    private var isCounted = false
+    /// Requests of this connection, the one under way among them.
+    private var requestCount: UInt32 = 0
 
     /// - Parameter hasProxyHeader: the connection begins with a PROXY header.
     init(worker: Worker, socket: consuming StreamSocket, peer: Peer, hasProxyHeader: Bool) {
@@ -47,6 +50,7 @@ final class DownstreamStream: ServerStream {
             case .needsMore: return nil
             case .whole(let header, let byteCount):
                 if case .relayed(let source, _) = header { peer.address = ClientAddress(source.address) }
+                admit()
                 return byteCount
             }
         } catch {
@@ -61,10 +65,18 @@ final class DownstreamStream: ServerStream {
         end()
     }
 
+    /// Counts the connection for its client, or refuses it: at once, so that it takes up nothing while its request
+    /// comes.
+    func admit() {
+        guard let key = worker.admitConnection(of: peer) else { return answer(.clientConnectionsExceeded) }
+        isCounted = key != .nobody
+    }
+
     // MARK: Requests
 
     override func headReceived() {
-        contentBytes = 0
+        requestCount &+= 1
+        if let limit = worker.service.requestsLimit, requestCount >= limit { endAfterExchange() }
         let rules = worker.service.forwarding
         let identity = ClientIdentity(worker.requestHead, peer: peer, rules: rules)
         let requestID = worker.requestIDs.id(of: worker.requestHead, identity, rules)
@@ -74,7 +86,7 @@ final class DownstreamStream: ServerStream {
             return answer(answered)
         }
         switch worker.service.routes.decide(worker.requestHead, client: identity.client) {
-        case .poll(let request): beginPoll(request)
+        case .poll(let request): beginPoll(request, worker.requestHead, of: identity.client)
         case .authorize(let route, let rule, let captures):
             beginAuthorized(
                 route, rule, captures,
@@ -90,9 +102,11 @@ final class DownstreamStream: ServerStream {
             if rules.returnsRequestID { plain.requestID = requestID }
             answer(plain)
         case .proxy(let route):
-            if case .length(let length) = worker.requestHead.framing, length > route.contentBytesLimit ?? .max {
+            if case .length(let length) = worker.requestHead.framing, let limit = route.contentBytesLimit,
+                length > limit
+            {
                 // Refused before it is read, so the rest of it ends the connection.
-                return refuse(.contentTooLong(limit: length))
+                return refuse(.contentTooLong(limit: limit))
             }
             let client = RequestForwarding.Client(identity: identity, rules: rules, requestID: requestID)
             let proxied = ProxiedExchange(downstream: self, route: route, client: client)
@@ -105,9 +119,9 @@ final class DownstreamStream: ServerStream {
     override func contentReceived(_ bytes: Span<UInt8>) {
         if case .pending(let pending) = exchange { return pendingContent(bytes, pending) }
         guard case .proxied(let proxied) = exchange else { return }
-        contentBytes += UInt64(bytes.count)
-        if contentBytes > proxied.route.contentBytesLimit ?? .max {
-            return refuse(.contentTooLong(limit: contentBytes))
+        proxied.record.requestBytes += bytes.count
+        if let limit = proxied.route.contentBytesLimit, UInt64(proxied.record.requestBytes) > limit {
+            return refuse(.contentTooLong(limit: limit))
         }
         proxied.requestContent(bytes)
     }
@@ -133,10 +147,22 @@ final class DownstreamStream: ServerStream {
 
     // MARK: Polls
 
-    func beginPoll(_ request: PollRequest) {
-        exchange = .poll(nil)
+    func beginPoll(_ request: PollRequest, _ head: borrowing RequestHead, of client: ClientAddress) {
         worker.figures.polls += 1
-        if worker.refusesPolls { return answer(.pollsExceeded) }
+        switch worker.admitPoll(head, of: client) {
+        case .refused(var plain):
+            plain.crossOrigin = (request.style.route.crossOrigin, request.style.origin)
+            answer(plain)
+        case .admitted(let key):
+            pollKey = key
+            begin(request)
+        }
+    }
+
+    private func begin(_ request: PollRequest) {
+        exchange = .poll(nil)
+        var request = request
+        if !manner.keepsAlive { request.style.manner.keepsAlive = false }
         perform(worker.switchboard.received(request, on: number, now: worker.now))
         guard let key = request.supersedeKey, case .poll = exchange else { return }
         let place = SharedRechecks.Place(worker: worker.number, stream: number, serial: worker.nextSerial())
@@ -163,7 +189,7 @@ final class DownstreamStream: ServerStream {
         send(shared: answer.bytes)
         watchTaken(answer.taken)
         endPlace()
-        exchange = .none
+        endPoll()
         worker.figures.count(answer)
         finishAccessEntry(status: answer.status, bytes: answer.bodyBytes, answer: answer)
         exchangeEnded(keepsAlive: answer.keepsAlive)
@@ -186,6 +212,17 @@ final class DownstreamStream: ServerStream {
         let taken = takenInFlight
         takenInFlight = []
         worker.giveBack(taken)
+    }
+
+    private func endPoll() {
+        exchange = .none
+        endCounting()
+    }
+
+    /// The poll that was under way is no longer counted for its client.
+    func endCounting() {
+        worker.giveBackPoll(pollKey)
+        pollKey = .nobody
     }
 
     // MARK: Answers of our own
@@ -269,6 +306,7 @@ final class DownstreamStream: ServerStream {
         case .none: break
         case .poll:
             endPlace()
+            endPoll()
             worker.switchboard.peerClosed(number)
             worker.figures.abandonedPolls += 1
         case .pending: break
@@ -287,6 +325,8 @@ final class DownstreamStream: ServerStream {
 
     override func ended() {
         giveBackTaken()
+        if isCounted { worker.giveBackConnection(ClientKey(peer.address)) }
+        isCounted = false
         if case .none = exchange { return }
         abandon()
     }

@@ -60,7 +60,8 @@ final class ProxiedExchange {
         group = worker.service.upstream
         self.downstream = downstream
         returnedRequestID = client.rules.returnsRequestID ? client.requestID : nil
-        machine = ProxyExchange(worker.requestHead, route: route, returning: returnedRequestID)
+        machine = ProxyExchange(
+            worker.requestHead, route: route, keepsAlive: downstream.manner.keepsAlive, returning: returnedRequestID)
         method = worker.requestHead.method
     }
 

@@ -1,5 +1,5 @@
-/// What the workers and the main thread share besides the hub: the main thread's box, the board of figures, and the
-/// count of open connections, which is one because descriptors are the process'.
+/// What the workers and the main thread share besides the hub: the main thread's box, the board of figures, the count
+/// of open connections, which is one because descriptors are the process', and what each client has of what is limited.
 import Gateway
 import Polling
 import Reactor
@@ -11,6 +11,8 @@ final class ServerDoor: Sendable {
     private let reloadCounts = Guarded<(done: UInt64, refused: UInt64)>((0, 0))
     private let connections = Atomic<Int>(0)
     private let held = Atomic<Int>(0)
+    private let connectionsOfClients = Guarded(ClientCounts())
+    private let pollsOfClients = Guarded(ClientCounts())
 
     /// - Throws: `SystemError` when no descriptor is left.
     init(workers: Int) throws(SystemError) {
@@ -41,6 +43,18 @@ final class ServerDoor: Sendable {
     var heldCount: Int { held.load(ordering: .relaxed) }
 
     func heldChanged(by difference: Int) { held.add(difference, ordering: .relaxed) }
+
+    /// - Returns: false if the client has as many as the limit lets it.
+    func takeConnection(_ key: ClientKey, limit: Int) -> Bool {
+        connectionsOfClients.withLock { $0.take(key, limit: limit) }
+    }
+
+    func giveBackConnection(_ key: ClientKey) { connectionsOfClients.withLock { $0.giveBack(key) } }
+
+    /// - Returns: false if the client has as many as the limit lets it.
+    func takePoll(_ key: ClientKey, limit: Int) -> Bool { pollsOfClients.withLock { $0.take(key, limit: limit) } }
+
+    func giveBackPoll(_ key: ClientKey) { pollsOfClients.withLock { $0.giveBack(key) } }
 
     var connectionCount: Int { connections.load(ordering: .relaxed) }
 

@@ -34,15 +34,16 @@ class ServerStream: WorkerStream {
     /// Answers that may wait for a client that pipelines and does not read, before its next request is looked at.
     private static let waitingAnswersLimit = 65536
 
+    // Every held poll has one of these, so small things stand beside one another.
     private(set) var phase: Phase
-    private var reader = RequestReader()
     /// No request has been read.
     private var isNew = true
     /// The end of the request under way has been read.
     private var requestHasEnded = true
-    private var discardedBytes = 0
+    private var discardedBytes: UInt32 = 0
     /// Of the request under way, or the last one.
     private(set) var manner = RequestManner()
+    private var reader = RequestReader()
 
     init(worker: Worker, socket: consuming StreamSocket, hasPreamble: Bool = false) {
         phase = hasPreamble ? .preamble : .head
@@ -94,6 +95,9 @@ class ServerStream: WorkerStream {
             setClock(.body)
         }
     }
+
+    /// The request under way is the last one of this connection.
+    final func endAfterExchange() { manner.keepsAlive = false }
 
     /// From now on the connection carries bytes, not requests.
     final func becomeTunnel() {
@@ -179,7 +183,7 @@ class ServerStream: WorkerStream {
                 setClock(nil)
                 headReceived()
             case .content(let range):
-                if phase == .discarding { discard(range.count) } else { contentReceived(bytes.extracting(range)) }
+                take(bytes.extracting(range))
             case .end:
                 requestHasEnded = true
                 if phase == .discarding { beginNextRequest() } else if phase == .exchange { requestReceived() }
@@ -209,8 +213,20 @@ class ServerStream: WorkerStream {
         if worker.clock(of: number) != .head { setClock(.head) }
     }
 
+    private func take(_ content: Span<UInt8>) {
+        let isTooSlow = isTooSlow(content.count)
+        if phase == .discarding {
+            if isTooSlow { linger() } else { discard(content.count) }
+        } else if isTooSlow {
+            manner.keepsAlive = false
+            refuse(.contentTooSlow)
+        } else {
+            contentReceived(content)
+        }
+    }
+
     private func discard(_ count: Int) {
-        discardedBytes += count
+        discardedBytes += UInt32(count)
         if discardedBytes > Self.discardedBytesLimit { linger() } else { setClock(.body) }
     }
 
@@ -234,8 +250,9 @@ class ServerStream: WorkerStream {
 
     override func deadlinePassed(_ clock: Clock) {
         switch clock {
-        case .write where outputMoves(): break
-        case .head where phase == .head:
+        case .write where outputMoves(atLeast: worker.service.leastDelivered): break
+        // A connection that was opened in advance and never used needs no answer that it would take for one.
+        case .head where phase == .head && unreadBytes > 0:
             manner = RequestManner()
             refuse(.headTooSlow)
         case .body where phase == .exchange:

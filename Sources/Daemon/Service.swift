@@ -21,6 +21,14 @@ struct Service: Sendable {
     let publishBodyLimit: Int
     let publishLineLimit: Int
     let connectionsLimit: Int
+    let clientLimits: ClientLimits
+    let pollsPerChannel: Int?
+    /// Requests of one connection; nil: no limit.
+    let requestsLimit: Int?
+    /// What a body must bring at least, and the time over which that is taken; nil: nothing.
+    let leastRate: (bytesPerSecond: UInt64, milliseconds: UInt64)?
+    /// What a client must take at least while the write clock runs.
+    let leastDelivered: UInt64
     /// Of all workers; nil: as many as there are connections.
     let heldPollsLimit: Int?
     /// Nanoseconds per `Clock`, in its order.
@@ -53,6 +61,12 @@ struct Service: Sendable {
         let room = max(1, descriptorsLimit - DescriptorLimit.reserve)
         connectionsLimit = min(configuration.limits.connections ?? room, room)
         heldPollsLimit = configuration.limits.polls
+        clientLimits = ClientLimits(limits)
+        pollsPerChannel = limits.pollsPerChannel
+        requestsLimit = limits.requests
+        let (rate, timeouts) = (limits.bytesPerSecond.map(UInt64.init), configuration.timeouts)
+        leastRate = rate.map { ($0, UInt64(max(1, timeouts.rate.wholeNanoseconds / 1_000_000))) }
+        leastDelivered = max(1, (rate ?? 0) * UInt64(timeouts.write.wholeNanoseconds / 1_000_000) / 1000)
         clockDurations = Clock.allCases.map { $0.duration(in: configuration).wholeNanoseconds }
         configurationPath = path
         workers = configuration.workers

@@ -13,9 +13,10 @@ extension Worker {
             listeners.append(
                 Listener(loop: loop, socket: socket) { [unowned self] outcome in
                     accept(outcome) {
-                        _ = DownstreamStream(
+                        let stream = DownstreamStream(
                             worker: self, socket: $0, peer: Peer(ClientAddress($1), isSecure: listen.isSecure),
                             hasProxyHeader: listen.proxyProtocol)
+                        if !listen.proxyProtocol { stream.admit() }
                     }
                     if server.connectionCount >= service.connectionsLimit {
                         pauseAccepting("the connection limit is reached")

@@ -31,6 +31,7 @@ final class Worker {
     var accessLog: AccessLog?
     var figures = WorkerFigures()
     var preambleNotice = RareNotice()
+    var clientNotice = RareNotice()
     var requestIDs = RequestIDs()
     var isDraining = false
 
@@ -157,13 +158,18 @@ final class Worker {
             case .lookUp(let channels, let position, let limit, let hold):
                 let now = now
                 let worker = hold ? number : nil
+                let waitingLimit = service.pollsPerChannel
                 let result = hub.withPool {
-                    $0.lookUp(channels: channels, from: position, limit: limit, holdFor: worker)
+                    $0.lookUp(
+                        channels: channels, from: position, limit: limit, holdFor: worker, waitingLimit: waitingLimit)
                 }
                 action = switchboard.found(result, on: stream, now: now)
             case .take(let channels, let limit, let hold):
                 let worker = hold ? number : nil
-                let result = hub.withPool { $0.take(channels: channels, limit: limit, holdFor: worker) }
+                let waitingLimit = service.pollsPerChannel
+                let result = hub.withPool {
+                    $0.take(channels: channels, limit: limit, holdFor: worker, waitingLimit: waitingLimit)
+                }
                 action = switchboard.found(result, on: stream, now: now)
             case .takeHeld(let channels, let after, let staysHeld, let limit):
                 let result = hub.withPool {

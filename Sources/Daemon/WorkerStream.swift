@@ -4,14 +4,19 @@ import Reactor
 class WorkerStream: ByteStream {
     /// The worker outlives its streams: it drops them all before it ends.
     unowned let worker: Worker
+    private let index: Int32
+    /// Since when the peer's body is measured, in milliseconds of the loop's clock; 0: it is not.
+    private var measuredSince: UInt32 = 0
+    /// While the peer's body is measured, what has come of it; while the write clock runs, what the peer had of our
+    /// output when it was set. There is one clock at a time.
+    private var mark: UInt64 = 0
+
     /// Index in the worker's table; free for another stream once this one has ended.
-    let number: Int
-    /// Output that waited when the write clock was set, to tell a slow reader from one that has stopped.
-    private var queuedAtMark = 0
+    final var number: Int { Int(index) }
 
     init(worker: Worker, socket: consuming StreamSocket) {
         self.worker = worker
-        number = worker.nextStreamNumber()
+        index = Int32(worker.nextStreamNumber())
         super.init(loop: worker.loop, socket: socket)
         worker.keep(self)
     }
@@ -35,21 +40,45 @@ class WorkerStream: ByteStream {
 
     /// - Parameter duration: in nanoseconds; nil: the configuration's for this clock.
     final func setClock(_ clock: Clock?, lasting duration: Int64? = nil) {
+        // Time in which the peer is not the one to go on says nothing about its speed.
+        if clock != .body { measuredSince = 0 }
         worker.setClock(clock, lasting: duration, of: number)
     }
 
-    /// Starts the write clock if output waits.
+    /// Starts the write clock if output waits. More output does not put it off.
     final func watchOutput() {
-        guard queuedBytes > 0 else { return }
-        queuedAtMark = queuedBytes
+        guard queuedBytes > 0, worker.clock(of: number) != .write else { return }
         setClock(.write)
+        mark = deliveredBytes
     }
 
-    /// Whether output has moved since the clock was set; if it has, the clock is set again.
-    final func outputMoves() -> Bool {
-        guard queuedBytes < queuedAtMark else { return false }
-        watchOutput()
+    /// Whether the peer has taken that much of our output since the clock was set; if it has, the clock is set again.
+    final func outputMoves(atLeast least: UInt64 = 1) -> Bool {
+        let delivered = deliveredBytes
+        guard delivered - mark >= least else { return false }
+        mark = delivered
+        setClock(.write)
         return true
+    }
+
+    /// Counts a piece of the peer's body.
+    ///
+    /// - Returns: whether the body has come more slowly than the configuration lets it, over the time that it says.
+    final func isTooSlow(_ count: Int) -> Bool {
+        guard let rate = worker.service.leastRate else { return false }
+        let now = UInt32(truncatingIfNeeded: worker.loop.now / 1_000_000)
+        guard measuredSince != 0 else {
+            measuredSince = max(1, now)
+            mark = 0
+            return false
+        }
+        let elapsed = UInt64(now &- measuredSince)
+        mark += UInt64(count)
+        guard elapsed >= rate.milliseconds else { return false }
+        let isSlow = mark * 1000 < rate.bytesPerSecond * elapsed
+        measuredSince = max(1, now)
+        mark = 0
+        return isSlow
     }
 }
 

@@ -2,7 +2,7 @@
 package import ByteText
 import ConfigFile
 
-package enum ClientAddress: Hashable, Sendable {
+package enum ClientAddress: Hashable, Sendable, CustomStringConvertible {
     /// A Unix socket's peer, which has no address.
     case unix
     case network(IPAddress)
@@ -16,6 +16,8 @@ package enum ClientAddress: Hashable, Sendable {
         }
         return text
     }
+
+    package var description: String { String(decoding: text, as: UTF8.self) }
 
     func isListed(in list: borrowing AddressList) -> Bool {
         switch self {

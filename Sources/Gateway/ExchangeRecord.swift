@@ -27,6 +27,8 @@ package struct ExchangeRecord: Equatable, Sendable {
 
     /// Of the response that the client got; 0 before it got any.
     package var status = 0
+    /// Of the request's body, as far as it came.
+    package var requestBytes = 0
     /// Of the response's body.
     package var contentBytes = 0
     /// Index of the server that was asked last; nil: none was.

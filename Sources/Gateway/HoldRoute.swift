@@ -163,7 +163,7 @@ package enum Decision {
 package struct PollRequest {
     package let channels: [ChannelName]
     package let position: Position
-    package let style: AnswerStyle
+    package var style: AnswerStyle
     /// False for HEAD, which is answered at once.
     package let mayHold: Bool
     /// A later poll with the same key takes this one's place.

@@ -40,6 +40,21 @@ package struct PlainAnswer {
         return answer
     }
 
+    /// This client has as many polls as one may have.
+    package static var clientPollsExceeded: PlainAnswer {
+        var answer = PlainAnswer(status: 429, reason: "This client has too many polls at a time.")
+        answer.isJSON = true
+        answer.retryAfter = 5
+        return answer
+    }
+
+    /// This address has as many connections as one may have.
+    package static var clientConnectionsExceeded: PlainAnswer {
+        var answer = PlainAnswer(status: 429, reason: "There are too many connections from this address.", closes: true)
+        answer.retryAfter = 5
+        return answer
+    }
+
     /// Writes head and body.
     ///
     /// - Returns: bytes of the body.

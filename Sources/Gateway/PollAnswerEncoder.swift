@@ -78,6 +78,19 @@ package struct PollAnswerEncoder {
             &head, status: status, style: style, number: number, gap: false, messages: 0, taken: [], release: release)
     }
 
+    /// The answer of a poll that can't wait because too many do.
+    package func refusal(style: AnswerStyle) -> PollAnswer {
+        var refusal = PlainAnswer(status: 429, reason: "Too many polls wait on this channel.")
+        refusal.isJSON = true
+        refusal.retryAfter = 5
+        refusal.crossOrigin = (style.route.crossOrigin, style.origin)
+        var answer = HTTPWriter()
+        let bodyBytes = refusal.write(for: style.manner, date: date, into: &answer)
+        return PollAnswer(
+            bytes: answer.bytes, status: refusal.status, bodyBytes: bodyBytes, messages: 0, release: .full,
+            taken: [], keepsAlive: style.manner.keepsAlive)
+    }
+
     // MARK: Bodies
 
     private mutating func writeObject(_ found: Found) {

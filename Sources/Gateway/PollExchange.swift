@@ -18,6 +18,8 @@ package struct PollExchange {
         case revoked
         /// A new poll of the same client took its place.
         case superseded
+        /// It was not held: as many wait on its channel as may.
+        case full
     }
 
     package enum State {

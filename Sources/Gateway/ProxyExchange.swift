@@ -60,7 +60,10 @@ package struct ProxyExchange {
     /// What the client is told as X-Request-Id.
     private let returnedRequestID: RequestID?
 
-    package init(_ head: borrowing RequestHead, route: ProxyRoute, returning requestID: RequestID? = nil) {
+    /// - Parameter keepsAlive: whether the client's connection may carry another request; nil: as the client wants it.
+    package init(
+        _ head: borrowing RequestHead, route: ProxyRoute, keepsAlive: Bool? = nil, returning requestID: RequestID? = nil
+    ) {
         returnedRequestID = requestID
         method = head.method
         clientIsHTTP10 = head.version == .http10
@@ -70,7 +73,7 @@ package struct ProxyExchange {
         requestFraming = head.framing
         // What has no body is complete with its head.
         requestHasEnded = head.framing == .none
-        clientKeepsAlive = head.keepsAlive
+        clientKeepsAlive = keepsAlive ?? head.keepsAlive
     }
 
     // MARK: The server

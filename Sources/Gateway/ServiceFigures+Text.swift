@@ -27,6 +27,12 @@ extension ServiceFigures {
             Figure(
                 key: "polls", metric: "pollhold_polls_total", kind: .counter, prose: "Polls received.",
                 value: traffic.polls),
+            Figure(
+                key: "refused_polls.limit", metric: "pollhold_polls_refused_total", label: "limit=\"all\"",
+                kind: .counter, prose: "Polls refused because of a limit.", value: traffic.pollsRefusedInAll),
+            Figure(
+                key: "refused_polls.client", metric: "pollhold_polls_refused_total", label: "limit=\"client\"",
+                kind: .counter, prose: "Polls refused because of a limit.", value: traffic.pollsRefusedOfClient),
         ]
             + zip(PollExchange.Release.allCases, traffic.released).map { release, count in
                 Figure(
@@ -110,6 +116,9 @@ extension ServiceFigures {
                 key: "proxy_headers_refused", metric: "pollhold_proxy_headers_refused_total", kind: .counter,
                 prose: "Connections without the PROXY header that their listener expects.",
                 value: traffic.preamblesRefused),
+            Figure(
+                key: "refused_connections", metric: "pollhold_connections_refused_total", kind: .counter,
+                prose: "Connections refused because their client had too many.", value: traffic.connectionsRefused),
             Figure(
                 key: "proxied", metric: "pollhold_requests_proxied_total", kind: .counter,
                 prose: "Requests passed to the application.", value: traffic.proxied),

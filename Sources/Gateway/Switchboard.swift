@@ -91,6 +91,8 @@ package struct Switchboard {
                 exchange: UInt32(number), channels: channels, after: after, lasting: style.route.timeout, now: now)
             exchanges[number].state = .held(hold)
             return .hold
+        case (.looking, .full):
+            return end(number, with: encoder.refusal(style: style))
         case (.held(let hold), .found(let found)):
             let answer = encoder.answer(found, style: style, release: found.gap ? .gap : .message)
             remember(answer, style: style, hold: hold, sameFor: found.sameFor)
@@ -103,6 +105,8 @@ package struct Switchboard {
             return end(number, with: encoder.answer(found, style: style, release: found.gap ? .gap : .message))
         case (.finishing(_, let release), .nothing(let after, _)):
             return end(number, with: encoder.emptyAnswer(at: after, style: style, release: release))
+        case (.held, .full), (.finishing, .full):
+            preconditionFailure("a poll that waits has its place")
         case (.idle, _):
             preconditionFailure("a look-up belongs to a poll that is under way")
         }

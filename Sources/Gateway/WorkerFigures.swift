@@ -10,7 +10,12 @@ package struct WorkerFigures: Sendable {
     package var refused: UInt64 = 0
     /// Connections that did not begin with the PROXY header that their listener expects.
     package var preamblesRefused: UInt64 = 0
+    /// Connections of clients that had as many as one may have.
+    package var connectionsRefused: UInt64 = 0
     package var polls: UInt64 = 0
+    /// Polls that were not held because all that may be held were, and because their client had as many as one may.
+    package var pollsRefusedInAll: UInt64 = 0
+    package var pollsRefusedOfClient: UInt64 = 0
     /// Polls whose client left before its answer.
     package var abandonedPolls: UInt64 = 0
     /// By `PollExchange.Release`, in the order of its cases.
@@ -42,7 +47,10 @@ package struct WorkerFigures: Sendable {
         acceptPauses += other.acceptPauses
         refused += other.refused
         preamblesRefused += other.preamblesRefused
+        connectionsRefused += other.connectionsRefused
         polls += other.polls
+        pollsRefusedInAll += other.pollsRefusedInAll
+        pollsRefusedOfClient += other.pollsRefusedOfClient
         abandonedPolls += other.abandonedPolls
         for index in released.indices { released[index] += other.released[index] }
         delivered += other.delivered

@@ -4,6 +4,8 @@ package enum LookUp {
     /// Nothing newer than the position. If a hold was asked for it is registered on these channels, and its position is
     /// from now on `number`.
     case nothing(number: UInt64, channels: [ChannelID])
+    /// Nothing newer, and no hold: as many wait on one of the channels as may.
+    case full
 }
 
 /// Messages, a gap, or both.

@@ -6,9 +6,11 @@ extension MessagePool {
     ///
     /// - Parameters:
     ///   - channels: each once.
+    ///   - waitingLimit: polls that may wait on one channel.
     /// - Complexity: O(log n) per channel, and the messages returned.
     package mutating func lookUp(
-        channels: [ChannelName], from position: Position, limit: BatchLimit, holdFor worker: WorkerNumber?
+        channels: [ChannelName], from position: Position, limit: BatchLimit, holdFor worker: WorkerNumber?,
+        waitingLimit: Int? = nil
     ) -> LookUp {
         let (after, knowsLosses, isForeign) = start(of: position)
         var lost: UInt64 = 0
@@ -26,6 +28,7 @@ extension MessagePool {
             return .found(found(search, after: after, isForeign: isForeign, isPosition: knowsLosses))
         }
         guard let worker else { return .nothing(number: lastNumber, channels: []) }
+        if isFull(indices, waitingLimit) { return .full }
         return .nothing(number: lastNumber, channels: channels.map { register(worker, on: $0) })
     }
 
@@ -90,6 +93,16 @@ extension MessagePool {
     }
 
     // MARK: Inside
+
+    /// Whether as many wait on one of these channels as may.
+    func isFull(_ indices: [Int32], _ waitingLimit: Int?) -> Bool {
+        guard let waitingLimit else { return false }
+        for index in indices {
+            guard let entry = entries[Int(index)] else { continue }
+            if entry.holds.count + entry.watches.count >= waitingLimit { return true }
+        }
+        return false
+    }
 
     private func start(of position: Position) -> (after: UInt64, knowsLosses: Bool, isForeign: Bool) {
         switch position {

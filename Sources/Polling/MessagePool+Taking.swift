@@ -7,11 +7,16 @@
 extension MessagePool {
     /// What has not been handed out on these channels; with a worker, a hold is registered if there is nothing.
     ///
-    /// - Parameter channels: each once.
-    package mutating func take(channels: [ChannelName], limit: BatchLimit, holdFor worker: WorkerNumber?) -> LookUp {
+    /// - Parameters:
+    ///   - channels: each once.
+    ///   - waitingLimit: polls that may wait on one channel.
+    package mutating func take(
+        channels: [ChannelName], limit: BatchLimit, holdFor worker: WorkerNumber?, waitingLimit: Int? = nil
+    ) -> LookUp {
         let indices = channels.compactMap { names[$0] }
         if let found = takeFound(indices, limit) { return .found(found) }
         guard let worker else { return .nothing(number: lastNumber, channels: []) }
+        if isFull(indices, waitingLimit) { return .full }
         return .nothing(number: lastNumber, channels: channels.map { register(worker, on: $0) })
     }
 

@@ -30,6 +30,8 @@ open class ByteStream: EventSource {
     private var descriptor: FileDescriptor?
     /// Bytes that were lent and not consumed, in the order in which they came.
     private var unread: [UInt8] = []
+    /// All that was ever given to `send`.
+    private var acceptedBytes: UInt64 = 0
     private var output = OutputQueue()
     private var mayRead = false
     /// The last edge may have told of the peer's end too: reading goes on until that end or EAGAIN is met.
@@ -91,6 +93,15 @@ open class ByteStream: EventSource {
     /// Bytes accepted by `send` that the system has not taken yet.
     package final var queuedBytes: Int { output.count }
 
+    /// How much of all that was ever given to `send` has reached the peer's system: what waits here or in our own
+    /// system does not count. So it grows as the peer reads, also while a full system buffer takes nothing more from
+    /// us. One system call.
+    package final var deliveredBytes: UInt64 {
+        var waiting: Int32 = 0
+        if let number = descriptor?.number { unsafe _ = ioctl(number, UInt(TIOCOUTQ), &waiting) }
+        return acceptedBytes - UInt64(output.count) - min(UInt64(max(0, waiting)), acceptedBytes - UInt64(output.count))
+    }
+
     /// Bytes that came and were not consumed.
     package final var unreadBytes: Int { unread.count }
 
@@ -119,6 +130,7 @@ open class ByteStream: EventSource {
     /// here.
     package final func send(_ first: Span<UInt8>, _ second: Span<UInt8>) {
         guard isOpen else { return }
+        acceptedBytes += UInt64(first.count + second.count)
         var sent = 0
         if output.isEmpty, !isConnecting { sent = transmit(first, second) }
         guard sent < first.count + second.count else { return }
@@ -140,6 +152,7 @@ open class ByteStream: EventSource {
     /// Sends bytes that are shared with other streams: what waits keeps a reference and no copy.
     package final func send(shared bytes: [UInt8]) {
         guard isOpen else { return }
+        acceptedBytes += UInt64(bytes.count)
         var sent = 0
         if output.isEmpty, !isConnecting { sent = transmit(bytes.span, Span()) }
         if sent < bytes.count { output.append(bytes, from: sent) }

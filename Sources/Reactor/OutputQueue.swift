@@ -8,12 +8,12 @@ struct OutputQueue {
     private static let collectedBytesLimit = 16384
 
     private var blocks: [[UInt8]] = []
-    /// The last block was made here, so nobody else refers to it.
-    private var lastIsOwn = false
     /// How much of the first block has left.
     private var start = 0
     /// Bytes that wait.
     private(set) var count = 0
+    /// The last block was made here, so nobody else refers to it.
+    private var lastIsOwn = false
 
     var isEmpty: Bool { count == 0 }
 

@@ -175,7 +175,7 @@ struct ProcessTests {
             #expect(objects[2]["released"] as? String == "found")
             #expect(objects[2]["messages"] as? Int == 1)
         } else {
-            #expect(lines[0].contains("\" 200 2 \"r\" \"x\\x22\\x5cy\" duration="))
+            #expect(lines[0].contains("\" 200 2 \"r\" \"x\\x22\\x5cy\" request_id="))
             #expect(lines[1].contains("released=timeout messages=0"))
             #expect(lines[2].contains("released=found messages=1"))
         }

@@ -9,9 +9,21 @@ final class TestClient {
     /// Seconds after which a product that doesn't answer fails the test.
     static let patience = 20
 
-    /// - Parameter receiveBytes: the size of the system's receive buffer, for a client that reads little at a time.
-    init(port: UInt16, receiveBytes: Int32? = nil) throws {
+    /// - Parameters:
+    ///   - receiveBytes: the size of the system's receive buffer, for a client that reads little at a time.
+    ///   - host: the last byte of the address in 127.0.0.0/24 that the client has.
+    init(port: UInt16, receiveBytes: Int32? = nil, from host: UInt8? = nil) throws {
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        if let host {
+            var own = sockaddr_in()
+            own.sin_family = sa_family_t(AF_INET)
+            own.sin_addr.s_addr = in_addr_t(0x7F00_0000 | UInt32(host)).bigEndian
+            _ = withUnsafePointer(to: &own) {
+                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+                }
+            }
+        }
         if var receiveBytes { setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &receiveBytes, 4) }
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
@@ -75,6 +87,12 @@ final class TestClient {
     /// - Returns: how many bytes that was.
     func sendSome(_ bytes: [UInt8]) -> Int {
         max(0, bytes.withUnsafeBytes { Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_DONTWAIT)) })
+    }
+
+    /// Something has come that was not read, be it the end.
+    var hasInput: Bool {
+        var waiting = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        return !buffer.isEmpty || Glibc.poll(&waiting, 1, 0) > 0
     }
 
     func send(_ bytes: [UInt8]) throws {

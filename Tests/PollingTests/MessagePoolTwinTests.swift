@@ -117,6 +117,7 @@ private struct History {
         let ids = twin.found(channels, after: after, limit: limit)
         let lost = position != .oldest && (isForeign || twin.hasLost(channels, after: after))
         switch result {
+        case .full: check(false, "there is no limit")
         case .nothing(let number, _):
             check(ids.isEmpty && !lost, "nothing was said, though there is something")
             check(number == twin.last, "the position behind nothing is the newest")
