@@ -9,6 +9,8 @@ struct ChannelEntry {
     var lostThrough: UInt64
     /// How far its messages have been handed out to polls that take; nil: nobody has taken from it.
     var takenThrough: UInt64?
+    /// The loss is this channel's own, and whoever writes the pool down has been told of it.
+    var isLossNoted = false
     /// The newest number given on this channel, to a message, a signal or a deletion, as far as it is known: what is
     /// not known any more is at most this.
     var lastNumber: UInt64

@@ -3,7 +3,7 @@ import ByteText
 
 package struct Epoch: Hashable, Sendable, CustomStringConvertible {
     /// Letters and digits in lower case.
-    let text: [UInt8]
+    package let text: [UInt8]
 
     /// Digits of the text: 41 bits, which two starts share once in two million million.
     private static let digitsCount = 8
@@ -17,6 +17,16 @@ package struct Epoch: Hashable, Sendable, CustomStringConvertible {
             text.append(digit < 10 ? 0x30 + digit : 0x61 + digit - 10)
             rest /= 36
         }
+        self.text = text
+    }
+
+    /// An epoch that goes on.
+    ///
+    /// - Returns: nil if the text is none of an epoch.
+    package init?(text: [UInt8]) {
+        guard text.count == Self.digitsCount,
+            text.allSatisfy({ (0x30...0x39).contains($0) || (0x61...0x7A).contains($0) })
+        else { return nil }
         self.text = text
     }
 

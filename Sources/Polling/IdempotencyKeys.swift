@@ -9,6 +9,8 @@ struct IdempotencyKeys {
 
     private var known: [[UInt8]: Known] = [:]
     private var order: Deque<[UInt8]> = []
+    /// Keys of messages up to this id are no longer here: they leave in the order in which they came.
+    private(set) var goneThrough: UInt64 = 0
 
     var count: Int { known.count }
 
@@ -16,7 +18,10 @@ struct IdempotencyKeys {
 
     /// - Parameter key: one that isn't known.
     mutating func remember(_ key: [UInt8], id: UInt64, at moment: Moment, limit: Int) {
-        guard limit > 0 else { return }
+        guard limit > 0 else {
+            goneThrough = id
+            return
+        }
         trim(to: limit - 1)
         known[key] = Known(id: id, at: moment)
         order.append(key)
@@ -32,6 +37,6 @@ struct IdempotencyKeys {
 
     private mutating func dropOldest() {
         guard let key = order.popFirst() else { return }
-        known[key] = nil
+        goneThrough = known.removeValue(forKey: key)?.id ?? goneThrough
     }
 }

@@ -75,6 +75,7 @@ extension MessagePool {
         precondition(!entry.isInUse, "an entry with messages or holds stays")
         forgottenThrough = max(forgottenThrough, entry.lostThrough)
         forgottenChange = max(forgottenChange, entry.lastNumber)
+        if entry.isLossNoted || entry.takenThrough != nil { departures?.note(.forgotten, of: entry.name) }
         names[entry.name] = nil
         entries[Int(index)] = nil
         if names.isEmpty {

@@ -44,6 +44,7 @@ extension MessagePool {
             modify(index) { entry in
                 entry.takenThrough = position.before.map { min($0, entry.takenThrough ?? $0) }
             }
+            departures?.note(taken: entries[Int(index)]?.takenThrough, of: position.channel)
             // A number of its own, so that holds which have found nothing so far are claimed.
             lastNumber += 1
             let number = lastNumber
@@ -82,6 +83,7 @@ extension MessagePool {
             guard through != entry.takenThrough else { continue }
             before.append(TakenPosition(channel: entry.name, before: entry.takenThrough))
             modify(index) { $0.takenThrough = through }
+            departures?.note(taken: through, of: entry.name)
         }
         return before
     }

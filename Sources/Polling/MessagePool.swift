@@ -24,19 +24,21 @@ package struct MessagePool {
     var freeEntries: [Int32] = []
     var names: [ChannelName: Int32] = [:]
     /// Losses of channels that are no longer in the table.
-    var forgottenThrough: UInt64 = 0
+    package internal(set) var forgottenThrough: UInt64 = 0
     /// Numbers on channels that are no longer in the table.
     var forgottenChange: UInt64 = 0
     /// Idle entries, the one that has been idle longest first.
     var firstIdle: Int32 = -1
     var lastIdle: Int32 = -1
     var idleCount = 0
-    private var keys = IdempotencyKeys()
+    var keys = IdempotencyKeys()
     /// Memory of messages and of the channels that have some.
     var bytes = 0
     var waitingCount = 0
     var counters = PoolCounters()
     var newestMoment = Moment(nanoseconds: .min)
+    /// What has left since the store was told; nil for a pool that is nowhere written down.
+    var departures: Departures?
 
     package init(limits: PoolLimits) { self.limits = limits }
 
@@ -50,10 +52,7 @@ package struct MessagePool {
     package mutating func publish(
         _ items: [PublishItem], now: Moment
     ) throws(PoolError) -> (receipts: [PublishReceipt], calls: [WakeUpCall]) {
-        for item in items {
-            let size = Self.cost(of: item)
-            guard size <= limits.memoryBytes else { throw .messageTooLarge(bytes: size, limit: limits.memoryBytes) }
-        }
+        if let error = refusal(of: items) { throw error }
         // Workers read the clock once a turn, so one may bring a moment that another has passed. Ids and moments grow
         // together all the same: expiry goes through messages in the order of their ids.
         newestMoment = max(newestMoment, now)
@@ -71,24 +70,39 @@ package struct MessagePool {
         return (receipts, calls)
     }
 
-    private mutating func append(_ item: PublishItem, _ calls: inout [WakeUpCall]) -> PublishReceipt {
+    /// Why these items can't be published.
+    func refusal(of items: [PublishItem]) -> PoolError? {
+        for item in items {
+            let size = Self.cost(of: item)
+            if size > limits.memoryBytes { return .messageTooLarge(bytes: size, limit: limits.memoryBytes) }
+        }
+        return nil
+    }
+
+    /// Gives the next number to an item and puts it in.
+    mutating func append(_ item: PublishItem, _ calls: inout [WakeUpCall]) -> PublishReceipt {
         lastNumber += 1
         let index = entry(named: item.channel)
         let entryName = entries[Int(index)]?.name ?? item.channel
         let message = Message(id: lastNumber, item: item, channel: entryName, publishedAt: newestMoment)
-        let slot = slab.append(message, channel: index)
-        let footprint = message.footprint
-        let isFirst = modify(index) { entry in
-            entry.slots.append(slot)
-            entry.lastNumber = message.id
-            entry.bytes += footprint
-            return entry.slots.count == 1
-        }
-        bytes += footprint + (isFirst ? Self.cost(ofChannel: entryName) : 0)
+        put(message, in: index)
+        modify(index) { $0.lastNumber = message.id }
         counters.published += 1
         if let key = item.key { keys.remember(key, id: message.id, at: newestMoment, limit: limits.idempotencyKeys) }
         evict(from: index)
         return PublishReceipt(id: message.id, waiting: claimHolds(on: index, by: message.id, &calls))
+    }
+
+    /// Puts a message, the newest so far, in its channel.
+    mutating func put(_ message: Message, in index: Int32) {
+        let slot = slab.append(message, channel: index)
+        let footprint = message.footprint
+        let isFirst = modify(index) { entry in
+            entry.slots.append(slot)
+            entry.bytes += footprint
+            return entry.slots.count == 1
+        }
+        bytes += footprint + (isFirst ? Self.cost(ofChannel: message.channel) : 0)
     }
 
     /// Tells the polls of rechecks that something happened on a channel, and nobody what: nothing is kept but the
@@ -131,17 +145,26 @@ package struct MessagePool {
     package mutating func delete(_ name: ChannelName, now: Moment) -> (number: UInt64, calls: [WakeUpCall])? {
         guard let index = names[name] else { return nil }
         newestMoment = max(newestMoment, now)
+        let calls = empty(index)
+        return (lastNumber, calls)
+    }
+
+    /// Takes a channel's messages out and the next number for that.
+    mutating func empty(_ index: Int32) -> [WakeUpCall] {
         while let slot = entries[Int(index)]?.slots.first { remove(slot, from: index) }
         lastNumber += 1
         let number = lastNumber
-        modify(index) { entry in
+        let name = modify(index) { entry in
             entry.lostThrough = number
             entry.lastNumber = number
+            entry.isLossNoted = true
+            return entry.name
         }
+        departures?.note(.through(number), of: name)
         var calls: [WakeUpCall] = []
         _ = claimHolds(on: index, by: number, &calls)
         settle(index)
-        return (number, calls)
+        return calls
     }
 
     // MARK: Leaving
@@ -186,7 +209,7 @@ package struct MessagePool {
         evictByMemory(keeping: lastNumber)
     }
 
-    private mutating func evictByCount(_ index: Int32) {
+    mutating func evictByCount(_ index: Int32) {
         while let entry = entries[Int(index)], entry.slots.count > limits.messagesPerChannel,
             let slot = entry.slots.first
         {
@@ -195,7 +218,7 @@ package struct MessagePool {
         }
     }
 
-    private mutating func evictByMemory(keeping newest: UInt64?) {
+    mutating func evictByMemory(keeping newest: UInt64?) {
         while bytes > limits.memoryBytes, slab.first >= 0, slab[slab.first].id != newest {
             let channel = slab.channel(of: slab.first)
             remove(slab.first, from: channel)
@@ -215,10 +238,13 @@ package struct MessagePool {
             entry.slots.removeFirst()
             entry.bytes -= footprint
             entry.lostThrough = max(entry.lostThrough, message.id)
+            entry.isLossNoted = true
             if entry.slots.isEmpty { entry.slots = [] }
             return entry.slots.isEmpty
         }
         if isEmpty { bytes -= Self.cost(ofChannel: message.channel) }
+        departures?.noteGone(message.id)
+        departures?.note(.through(message.id), of: message.channel)
     }
 
     // MARK: Sizes

@@ -92,7 +92,7 @@ struct MessagePoolTests {
     @Test func `a message larger than the pool is refused and nothing of its batch is published`() throws {
         var pool = MessagePool(limits: PoolLimits(memoryBytes: 2000))
         let items = [try item("a"), try item("a", String(repeating: "x", count: 2000))]
-        #expect(throws: PoolError.messageTooLarge(bytes: 2497, limit: 2000)) { try pool.publish(items, now: moment(0)) }
+        #expect(throws: PoolError.messageTooLarge(bytes: 2513, limit: 2000)) { try pool.publish(items, now: moment(0)) }
         #expect(pool.figures.messages == 0)
         #expect(pool.lastNumber == 0)
     }
