@@ -11,20 +11,20 @@ bin = $(DESTDIR)$(PREFIX)/bin
 man = $(DESTDIR)$(PREFIX)/share/man
 doc = $(DESTDIR)$(PREFIX)/share/doc/pollhold
 
-.PHONY: build release demo test fuzz bench bench-quick bench-programs install uninstall clean check-man libevent
+.PHONY: build release demo test torture fuzz bench bench-quick bench-programs install uninstall clean check-man libraries
 
 build:
 	$(SWIFT) build
 
-# Swift's own library goes into the program. What it needs beside it then is libevent and the C library.
+# Swift's own library goes into the program. What it needs beside it then is libevent, SQLite and the C library.
 release:
 	$(SWIFT) build -c release --static-swift-stdlib --product pollhold
 
-demo: libevent
+demo: libraries
 	$(MAKE) release
 	POLLHOLD=$(CURDIR)/$(POLLHOLD) examples/demo.sh
 
-test: libevent
+test: libraries
 	.ci/test
 
 # Looks for bytes that break a law of Tests/FuzzTargets: make fuzz SECONDS=60, and TARGET=request for one alone.
@@ -42,24 +42,28 @@ bench: bench-programs
 bench-quick: bench-programs
 	.build/release/pollhold-bench compare --quick --json .build/bench-quick.json
 
-bench-programs: libevent release
+bench-programs: libraries release
 	$(SWIFT) build -c release --product bare-loop
 	$(SWIFT) build -c release --product pollhold-bench
 
-# Installs libevent where that can be done with apt-get, and says how where it can't.
-libevent:
-	@if pkg-config --exists libevent_extra 2>/dev/null; then exit 0; fi; \
-	install='apt-get install -y libevent-dev pkg-config'; \
-	echo "libevent is missing."; \
+# The crash tests at full length: 200 kills under load.
+torture: libraries
+	POLLHOLD_CRASHES=200 $(SWIFT) test --filter CrashTests
+
+# Installs libevent and SQLite where that can be done with apt-get, and says how where it can't.
+libraries:
+	@if pkg-config --exists libevent_extra sqlite3 2>/dev/null; then exit 0; fi; \
+	install='apt-get install -y libevent-dev libsqlite3-dev pkg-config'; \
+	echo "libevent or SQLite is missing."; \
 	if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
 	    apt-get update && $$install; \
 	elif command -v apt-get >/dev/null && command -v sudo >/dev/null; then \
-	    echo "Installing it: sudo $$install"; sudo apt-get update && sudo $$install; \
+	    echo "Installing them: sudo $$install"; sudo apt-get update && sudo $$install; \
 	else \
 	    false; \
 	fi; \
-	pkg-config --exists libevent_extra 2>/dev/null || { \
-	    echo "Please install it as root, then try again: $$install (or what your system calls it)" >&2; exit 1; }
+	pkg-config --exists libevent_extra sqlite3 2>/dev/null || { \
+	    echo "Please install them as root, then try again: $$install (or what your system calls them)" >&2; exit 1; }
 
 # Of what `make release` built. Places that the pages and the unit name follow PREFIX.
 install:

@@ -43,6 +43,7 @@ let package = Package(
     ],
     targets: [
         .systemLibrary(name: "CLibevent", pkgConfig: "libevent_extra", providers: [.apt(["libevent-dev"])]),
+        .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
 
         // The ground floor: bytes become values. These import nothing of ours but ByteText.
         room("ByteText"),
@@ -52,6 +53,8 @@ let package = Package(
         room("Polling", ["ByteText", .product(name: "DequeModule", package: "swift-collections")]),
         room("ConfigFile", ["ByteText", .product(name: "Yams", package: "Yams")]),
         room("Reactor", ["CLibevent"]),
+        // The pool in a file.
+        room("Storage", ["CSQLite", "Polling"]),
 
         // The middle: decisions on values.
         room(
@@ -67,6 +70,7 @@ let package = Package(
             "Daemon",
             [
                 "ByteText", "HTTP1", "JSONText", "ProxyProtocol", "Polling", "ConfigFile", "Gateway", "Reactor",
+                "Storage",
                 .product(name: "Logging", package: "swift-log"),
             ]),
         .executableTarget(
@@ -103,6 +107,9 @@ let package = Package(
         tests("JSONTextTests", ["JSONText", "ByteText", "SharedByTests"]),
         tests("ProxyProtocolTests", ["ProxyProtocol", "ByteText", "SharedByTests"], cases: true),
         tests("PollingTests", ["Polling", "ByteText"]),
+        // A file system that fails and forgets, for SQLite.
+        .target(name: "CFaultyDisk", dependencies: ["CSQLite"], path: "Tests/CFaultyDisk"),
+        tests("StorageTests", ["Storage", "Polling", "ByteText", "CSQLite", "CFaultyDisk"]),
         tests("ConfigFileTests", ["ConfigFile"], cases: true),
         tests("GatewayTests", ["Gateway", "HTTP1", "Polling", "ConfigFile", "JSONText", "ByteText"]),
         tests("SimulationTests", ["Gateway", "HTTP1", "Polling", "ConfigFile", "JSONText", "ByteText"]),
