@@ -43,7 +43,8 @@ extension Configuration {
     private static func pool(_ section: SectionReader) -> Pool {
         Pool(
             messages: section.integer("messages"), age: section.duration("age"), memoryBytes: section.size("memory"),
-            channels: section.integer("channels"), idempotencyKeys: section.integer("idempotency_keys"))
+            channels: section.integer("channels"), idempotencyKeys: section.integer("idempotency_keys"),
+            store: section.filePath("store"), sync: section.choice("sync", as: Pool.Sync.self) ?? .os)
     }
 
     private static func limits(_ section: SectionReader) -> Limits {

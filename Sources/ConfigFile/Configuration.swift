@@ -74,6 +74,17 @@ package struct Configuration: Equatable, Sendable {
         package var memoryBytes: Int
         package var channels: Int
         package var idempotencyKeys: Int
+        /// The directory in which the pool is written down; nil: it is in memory alone.
+        package var store: String?
+        package var sync: Sync
+
+        /// What an accepted publish survives.
+        package enum Sync: String, CaseIterable, Sendable {
+            /// The end of the process.
+            case os
+            /// The end of the machine.
+            case full
+        }
     }
 
     package struct Route: Equatable, Sendable {
@@ -241,6 +252,8 @@ package struct Configuration: Equatable, Sendable {
         if old.control?.mode != new.control?.mode { keys.append("control.mode") }
         if old.control?.owner != new.control?.owner { keys.append("control.owner") }
         if old.control?.group != new.control?.group { keys.append("control.group") }
+        if old.pool.store != new.pool.store { keys.append("pool.store") }
+        if old.pool.sync != new.pool.sync { keys.append("pool.sync") }
         return keys
     }
 }

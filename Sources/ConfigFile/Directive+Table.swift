@@ -111,6 +111,12 @@ extension Directive {
         Directive(
             "pool.idempotency_keys", .integer(0...100_000_000), default: "10000",
             "Keys of publishes that are remembered."),
+        Directive(
+            "pool.store", .filePath,
+            "A directory in which the pool is written down. Without it the pool is in memory alone."),
+        Directive(
+            "pool.sync", .choice(["os", "full"]), default: "os",
+            "What a publish with a store survives: os, the end of the process; full, that of the machine."),
 
         Directive(
             "routes", .list,

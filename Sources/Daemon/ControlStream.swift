@@ -10,6 +10,8 @@ final class ControlStream: ServerStream {
     private var command: ControlCommand?
     private var body: [UInt8] = []
     private var isPolling = false
+    /// What a change of the pool that is under way is to be answered with.
+    private var pending: Pending?
     /// Tells this stream from an earlier one of the same number.
     private(set) lazy var serial = worker.nextSerial()
 
@@ -48,7 +50,7 @@ final class ControlStream: ServerStream {
         case .describe(let name):
             guard let figures = worker.hub.withPool({ $0.describe(name) }) else { return answerUnknownChannel() }
             answer(ControlReply.channel(name, figures))
-        case .delete(let name): delete(name)
+        case .delete(let name): change(.delete(name))
         case .status: answer(ControlReply.status(worker.statusFigures))
         case .metrics: answer(ControlReply.metrics(worker.statusFigures))
         case .reload: reload()
@@ -68,21 +70,44 @@ final class ControlStream: ServerStream {
         do throws(PublishError) {
             let (items, isList) = try PublishDecoder.items(
                 body: body, channel: channel, contentType: contentType, key: key)
-            let receipts = try worker.publish(items)
-            answer(ControlReply.receipts(receipts, isList: isList))
+            change(.publish(items), isList: isList)
         } catch {
             answerError(status: error.status, reason: error.reason)
         }
     }
 
-    private func delete(_ name: ChannelName) {
-        let now = worker.now
-        let number = worker.publish { pool -> (UInt64?, [WakeUpCall]) in
-            guard let (number, calls) = pool.delete(name, now: now) else { return (nil, []) }
-            return (number, calls)
-        }
-        if let number { answer(ControlReply.deleted(number)) } else { answerUnknownChannel() }
+    /// Asks for a change; no clock of the client's runs until it is answered.
+    private func change(_ change: PoolChange, isList: Bool = false) {
+        pending = .answer(isList: isList)
+        setClock(nil)
+        worker.change([change], for: self)
     }
+
+    override var answersAfterInputEnd: Bool { pending != nil }
+
+    /// What has come of the changes that this stream asked for.
+    func settled(_ outcomes: [PoolOutcome]) {
+        guard isOpen, let pending else { return }
+        self.pending = nil
+        switch pending {
+        case .answer(let isList):
+            guard let outcome = outcomes.first else { return }
+            answer(outcome, isList: isList)
+        case .lines(let lines): answer(lines, outcomes)
+        }
+    }
+
+    private func answer(_ outcome: PoolOutcome, isList: Bool) {
+        switch outcome {
+        case .published(let receipts): answer(ControlReply.receipts(receipts, isList: isList))
+        case .deleted(let number): answer(ControlReply.deleted(number))
+        case .unknownChannel: answerUnknownChannel()
+        case .refused(let error): answer(PublishError.pool(error))
+        case .notStored(let reason): answer(PublishError.notStored(reason))
+        }
+    }
+
+    private func answer(_ error: PublishError) { answerError(status: error.status, reason: error.reason) }
 
     private func reload() {
         // The main thread reads the file; its verdict comes back through the worker's door.
@@ -119,45 +144,58 @@ final class ControlStream: ServerStream {
 
     override func linesReceived(_ bytes: Span<UInt8>) -> Int {
         var start = 0
-        var replies: [UInt8] = []
+        var lines = LineAnswers()
+        var changes: [PoolChange] = []
         while let end = bytes.firstIndex(of: 0x0A, from: start) {
             let line = bytes.extracting(start..<end)
             start = end + 1
-            if !PublishDecoder.isBlank(line) { publish(line: line, into: &replies) }
+            if PublishDecoder.isBlank(line) { continue }
+            do throws(PublishError) {
+                changes.append(.publish([try item(line)]))
+                lines.append(error: nil)
+            } catch {
+                lines.append(error: error.reason)
+            }
         }
         if bytes.count - start > worker.service.publishLineLimit {
-            ControlReply.appendError(
-                PublishError.lineTooLong(limit: worker.service.publishLineLimit).reason, to: &replies)
-            send(replies.span)
-            linger()
-            return bytes.count
+            lines.append(error: PublishError.lineTooLong(limit: worker.service.publishLineLimit).reason)
+            lines.isLast = true
+            start = bytes.count
         }
-        if !replies.isEmpty { send(replies.span) }
-        if queuedBytes > 0 {
-            // A publisher that doesn't read its answers has to wait with its lines.
+        setClock(start < bytes.count ? .body : .tunnel)
+        if lines.isEmpty { return start }
+        pending = .lines(lines)
+        if changes.isEmpty { settled([]) } else { worker.change(changes, for: self) }
+        if pending != nil {
+            // The lines behind these wait in the socket, so that a publisher can't have more under way than one piece.
             pauseReading()
-            watchOutput()
-        } else {
-            setClock(start < bytes.count ? .body : .tunnel)
+            setClock(nil)
         }
         return start
     }
 
-    private func publish(line: Span<UInt8>, into replies: inout [UInt8]) {
-        do throws(PublishError) {
-            guard line.count <= worker.service.publishLineLimit else {
-                throw .lineTooLong(limit: worker.service.publishLineLimit)
-            }
-            let receipts = try worker.publish([try PublishDecoder.item(line: line)])
-            for receipt in receipts { ControlReply.append(receipt, to: &replies) }
-            replies.append("\n")
-        } catch {
-            ControlReply.appendError(error.reason, to: &replies)
+    private func item(_ line: Span<UInt8>) throws(PublishError) -> PublishItem {
+        guard line.count <= worker.service.publishLineLimit else {
+            throw .lineTooLong(limit: worker.service.publishLineLimit)
+        }
+        return try PublishDecoder.item(line: line)
+    }
+
+    private func answer(_ lines: LineAnswers, _ outcomes: [PoolOutcome]) {
+        send(lines.text(outcomes).span)
+        if lines.isLast { return linger() }
+        if queuedBytes > 0 {
+            // A publisher that doesn't read its answers has to wait with its lines.
+            pauseReading()
+            watchOutput()
+        } else if isPaused {
+            setClock(unreadBytes > 0 ? .body : .tunnel)
+            resumeReading()
         }
     }
 
     override func outputDrained() {
-        if isPaused { resumeReading() }
+        if isPaused, pending == nil { resumeReading() }
         answersTaken()
     }
 
@@ -199,5 +237,15 @@ final class ControlStream: ServerStream {
         if isPolling { worker.switchboard.peerClosed(number) }
         isPolling = false
         command = nil
+        pending = nil
+    }
+}
+
+extension ControlStream {
+    /// How a change of the pool is answered.
+    private enum Pending {
+        /// - Parameter isList: the publisher sent a list, and gets one.
+        case answer(isList: Bool)
+        case lines(LineAnswers)
     }
 }

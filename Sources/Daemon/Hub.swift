@@ -11,15 +11,18 @@ import Reactor
 
 final class Hub: Sendable {
     let epoch: Epoch
+    /// The door to the thread that writes the pool down; nil: the pool is in memory alone.
+    let store: StoreQueue?
     private let pool: Guarded<MessagePool>
     private let doors: [LoopInbox<WorkerNotice>]
     let rechecks = SharedRechecks()
 
     /// - Parameter workers: how many there are; a worker's number is below it.
     /// - Throws: `SystemError` when no descriptor is left for the doors.
-    init(limits: PoolLimits, epoch: Epoch, workers: Int) throws(SystemError) {
+    init(pool: sending MessagePool, epoch: Epoch, store: StoreQueue?, workers: Int) throws(SystemError) {
         self.epoch = epoch
-        pool = Guarded(MessagePool(limits: limits))
+        self.store = store
+        self.pool = Guarded(pool)
         var doors: [LoopInbox<WorkerNotice>] = []
         for _ in 0..<workers { doors.append(try LoopInbox()) }
         self.doors = doors
@@ -40,23 +43,24 @@ final class Hub: Sendable {
 
     /// Runs `body` on the pool, then tells the workers whose holds it touched.
     ///
+    /// - Parameter worker: nil: the caller is none.
     /// - Returns: what `body` returned, and the channels on which the calling worker itself has holds to wake: it does
     ///   that at the end of its turn, without a way through its own door.
     func publish<Result: Sendable, Failure: Error>(
-        from worker: WorkerNumber, _ body: (inout MessagePool) throws(Failure) -> (Result, [WakeUpCall])
+        from worker: WorkerNumber?, _ body: (inout MessagePool) throws(Failure) -> (Result, [WakeUpCall])
     ) throws(Failure) -> (result: Result, own: Touched) {
         let (result, calls) = try pool.withLock { pool throws(Failure) in try body(&pool) }
         var own = Touched()
         for call in calls {
             for number in 0..<doors.count where call.workers.contains(WorkerNumber(number)) {
-                if number == worker.index {
+                if number == worker?.index {
                     own.holds.append(call.channel)
                 } else {
                     doors[number].post(.wake(call.channel))
                 }
             }
             for number in 0..<doors.count where call.watchers.contains(WorkerNumber(number)) {
-                if number == worker.index {
+                if number == worker?.index {
                     own.watches.append(call.channel)
                 } else {
                     doors[number].post(.signal(call.channel))

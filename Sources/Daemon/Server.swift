@@ -20,6 +20,8 @@ package final class Server {
     private let log: Logger
     private let door: ServerDoor
     private let hub: Hub
+    /// The pool's store until its thread takes it.
+    private let opened: OpenedPool
     private let sockets: ListeningSockets
     private let startedAt: Int64
     private let descriptorsLimit: Int
@@ -41,13 +43,15 @@ package final class Server {
     /// - Parameters:
     ///   - path: the configuration file, read again at each reload.
     ///   - configuration: what was read from it.
+    ///   - salvage: a pool's file that can't be used is set aside.
     package init(
-        path: String, configuration: Configuration, environment: [String: String]
+        path: String, configuration: Configuration, environment: [String: String], salvage: Bool = false
     ) throws(StartError) {
         self.path = path
         self.configuration = configuration
         self.environment = environment
         SignalSource.ignoreBrokenPipes()
+        SignalSource.ignoreFileSizeLimit()
         CoreDump.leaveOutMemory()
         descriptorsLimit = DescriptorLimit.raise()
         do throws(SystemError) {
@@ -60,15 +64,20 @@ package final class Server {
                 level: OperationalLog.level(configuration.log.level))
             accessWriter = try AccessLog.writer(for: configuration.log, sharing: writer)
             door = try ServerDoor(workers: configuration.workers)
+        } catch {
+            throw StartError(description: "\(error)")
+        }
+        // The store's files belong to the user that the daemon becomes, so rights are given up first.
+        sockets = try ListeningSockets(configuration)
+        do {
+            opened = try OpenedPool(configuration.pool, now: Moment(nanoseconds: loop.now), salvage: salvage, log: log)
             hub = try Hub(
-                limits: PoolLimits(of: configuration.pool), epoch: Epoch(random: UInt64.random(in: .min ... .max)),
-                workers: configuration.workers)
+                pool: opened.takePool(), epoch: opened.epoch, store: opened.queue, workers: configuration.workers)
             upstream = UpstreamGroup(configuration.upstream, hub: hub, log: log)
         } catch {
             throw StartError(description: "\(error)")
         }
         watchdog = Watchdog(workers: configuration.workers)
-        sockets = try ListeningSockets(configuration)
     }
 
     /// Serves until a signal ends it.
@@ -80,6 +89,7 @@ package final class Server {
         do {
             service = makeService(configuration, upstream)
             watch = try UpstreamWatch(loop: loop, group: upstream)
+            try opened.startThread(hub: hub, log: log)
             try startWorkers(service)
         } catch let error as StartError {
             writer.end()
@@ -109,6 +119,7 @@ package final class Server {
         watch = nil
         withExtendedLifetime((sources, inbox)) {}
         for thread in threads { thread.join() }
+        opened.end()
         sockets.removeFiles()
         log.info("ended")
         accessWriter?.end()
@@ -264,7 +275,13 @@ package final class Server {
             let service = makeService(fresh, upstream)
             configuration = fresh
             let now = Moment(nanoseconds: loop.now)
-            hub.withPool { $0.setLimits(PoolLimits(of: fresh.pool), now: now) }
+            let limits = PoolLimits(of: fresh.pool)
+            // With a store, its thread alone may come between a plan and what comes of it.
+            if let store = hub.store {
+                store.setLimits(limits)
+            } else {
+                hub.withPool { $0.setLimits(limits, now: now) }
+            }
             hub.tellAll(.serve(service))
             if let previous, previous !== access, previous !== writer { retired.append(previous) }
             reloads += 1
@@ -298,5 +315,6 @@ package final class Server {
         hub.rechecks.expire(now: now)
         // Slices, so that a worker never waits long for the lock.
         while hub.withPool({ $0.expire(now: now, limit: 1000) }) == 1000 {}
+        hub.store?.tick()
     }
 }

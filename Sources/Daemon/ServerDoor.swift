@@ -97,4 +97,6 @@ enum WorkerNotice: Sendable {
     case endNow
     /// The answer to a reload that a stream asked for; empty errors: it took effect.
     case reloaded(stream: Int, serial: UInt64, errors: [String])
+    /// What has come of changes that streams asked for.
+    case settled([StoreReply])
 }

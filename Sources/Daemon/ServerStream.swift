@@ -38,6 +38,8 @@ class ServerStream: WorkerStream {
     private(set) var phase: Phase
     /// No request has been read.
     private var isNew = true
+    /// The client has ended its side.
+    private var inputHasEnded = false
     /// The end of the request under way has been read.
     private var requestHasEnded = true
     private var discardedBytes: UInt32 = 0
@@ -73,6 +75,8 @@ class ServerStream: WorkerStream {
 
     /// What the Switchboard decided for this connection's poll.
     func perform(_ action: Switchboard.Action) { preconditionFailure("only a stream that polls has polls") }
+    /// The client may end its own side and is answered all the same: what it asked for can't be taken back.
+    var answersAfterInputEnd: Bool { false }
     /// Whether a first byte of `{` means lines.
     var speaksLines: Bool { false }
     /// Bytes of lines.
@@ -85,7 +89,7 @@ class ServerStream: WorkerStream {
     /// The request has been answered in full.
     final func exchangeEnded(keepsAlive: Bool) {
         guard isOpen, phase == .exchange || phase == .tunnel else { return }
-        if !keepsAlive || worker.isDraining { return linger() }
+        if !keepsAlive || worker.isDraining || inputHasEnded && unreadBytes == 0 { return linger() }
         if requestHasEnded {
             beginNextRequest()
         } else {
@@ -111,6 +115,7 @@ class ServerStream: WorkerStream {
     final func linger() {
         guard isOpen, phase != .lingering else { return }
         phase = .lingering
+        if inputHasEnded, queuedBytes == 0 { return end() }
         finishSending()
         resumeReading()
         setClock(.linger)
@@ -235,6 +240,10 @@ class ServerStream: WorkerStream {
         case .tunnel:
             if case .finished = end { tunnelInputEnded() } else { self.end() }
         case .exchange:
+            if answersAfterInputEnd, case .finished = end {
+                inputHasEnded = true
+                return
+            }
             abandon()
             self.end()
         case .head where queuedBytes > 0: linger()
@@ -243,7 +252,7 @@ class ServerStream: WorkerStream {
     }
 
     final override func peerClosedWhilePaused() {
-        guard phase == .exchange else { return }
+        guard phase == .exchange, !answersAfterInputEnd else { return }
         abandon()
         end()
     }

@@ -12,6 +12,12 @@ package struct WallTime: Equatable, Sendable {
         return WallTime(seconds: time.tv_sec, microseconds: time.tv_nsec / 1000)
     }
 
+    /// Since 1970.
+    var nanoseconds: Int64 { Int64(seconds) * 1_000_000_000 + Int64(microseconds) * 1000 }
+
+    /// `20261124T104705Z`, as a part of a file's name.
+    var stamp: String { text("%Y%m%dT%H%M%SZ") }
+
     /// `2026-11-24T10:47:05.123Z`
     package var isoText: String {
         let milliseconds = String(microseconds / 1000 + 1000).dropFirst()

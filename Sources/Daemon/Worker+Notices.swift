@@ -23,6 +23,7 @@ extension Worker {
         case .reloaded(let stream, let serial, let errors):
             guard let stream = streams[stream] as? ControlStream, stream.serial == serial else { return }
             stream.reloaded(errors: errors)
+        case .settled(let replies): settled(replies)
         }
     }
 

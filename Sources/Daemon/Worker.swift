@@ -196,19 +196,8 @@ final class Worker {
 
     /// What was taken for a client that did not get it is there for others.
     func giveBack(_ taken: [TakenPosition]) {
-        publish { pool -> (Void, [WakeUpCall]) in ((), pool.giveBack(taken)) }
-    }
-
-    func publish(_ items: [PublishItem]) throws(PublishError) -> [PublishReceipt] {
-        let now = now
-        do throws(PoolError) {
-            return try publish { pool throws(PoolError) in
-                let (receipts, calls) = try pool.publish(items, now: now)
-                return (receipts, calls)
-            }
-        } catch {
-            throw .pool(error)
-        }
+        // Not even a full queue may keep it: it is nothing that was asked for.
+        if let store = hub.store { store.insist(.giveBack(taken)) } else { _ = change(.giveBack(taken)) }
     }
 
     func perform(_ action: Switchboard.Action, on number: Int) {
@@ -226,7 +215,8 @@ final class Worker {
             uptime: .nanoseconds(loop.now - service.startedAt), isDraining: isDraining, epoch: hub.epoch,
             configurationPath: service.configurationPath, reloads: reloads.done, refusedReloads: reloads.refused,
             droppedLogLines: service.droppedLogLines, pool: pool, traffic: server.traffic,
-            servers: service.upstream.figures, waitingRequests: service.upstream.waitingCount)
+            servers: service.upstream.figures, waitingRequests: service.upstream.waitingCount,
+            store: hub.store?.figures)
     }
 
     func reportPresence() { server.inbox.post(.here(number)) }

@@ -22,9 +22,12 @@ package enum PublishError: Error {
     /// The item at this index, counted from 0.
     case inItem(Int, reason: String)
     case pool(PoolError)
+    /// The pool's store can't take it now.
+    case notStored(String)
 
     package var status: Int {
         switch self {
+        case .notStored: 503
         case .bodyTooLarge, .lineTooLong: 413
         case .unknownContentType: 415
         case .pool: 413
@@ -54,6 +57,7 @@ package enum PublishError: Error {
         case .lineTooLong(let limit): "the line is longer than \(limit) bytes"
         case .inItem(let index, let reason): "item \(index): \(reason)"
         case .pool(let error): "\(error)"
+        case .notStored(let reason): "it could not be written down and is not published: \(reason)"
         }
     }
 }

@@ -6,7 +6,7 @@ import Polling
 extension ServiceFigures {
     /// Every figure, in the order of both forms.
     var figures: [Figure] {
-        pollFigures + poolFigures + ruleFigures + connectionFigures + [
+        pollFigures + poolFigures + storeFigures + ruleFigures + connectionFigures + [
             Figure(
                 key: "reloads", metric: "pollhold_reloads_total", kind: .counter,
                 prose: "Configuration reloads that took effect.", value: reloads),
@@ -200,6 +200,10 @@ extension ServiceFigures {
             text.append(decimal: figure.value)
         }
         if !group.isEmpty { text.append("}") }
+        if let reason = store?.lastError {
+            text.append(#","store_error":"#)
+            text.append(jsonText: reason)
+        }
         appendServers(to: &text)
         appendRechecks(to: &text)
         text.append("}\n")

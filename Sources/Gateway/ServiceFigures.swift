@@ -20,11 +20,14 @@ package struct ServiceFigures: Sendable {
     package var servers: [ServerFigures]
     /// Requests that wait for a server.
     package var waitingRequests: Int
+    /// nil: the pool is in memory alone.
+    package var store: StoreFigures?
 
     package init(
         version: String, processID: Int, workers: Int, uptime: Duration, isDraining: Bool, epoch: Epoch,
         configurationPath: String, reloads: UInt64, refusedReloads: UInt64, droppedLogLines: UInt64, pool: PoolFigures,
-        traffic: WorkerFigures, servers: [ServerFigures] = [], waitingRequests: Int = 0
+        traffic: WorkerFigures, servers: [ServerFigures] = [], waitingRequests: Int = 0,
+        store: StoreFigures? = nil
     ) {
         self.version = version
         self.processID = processID
@@ -40,6 +43,7 @@ package struct ServiceFigures: Sendable {
         self.traffic = traffic
         self.servers = servers
         self.waitingRequests = waitingRequests
+        self.store = store
     }
 }
 

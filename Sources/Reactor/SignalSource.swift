@@ -23,4 +23,7 @@ public final class SignalSource: EventSource {
 
     /// Lets writes to a closed peer fail with EPIPE instead of ending the process.
     package static func ignoreBrokenPipes() { _ = Glibc.signal(SIGPIPE, SIG_IGN) }
+
+    /// Lets writes behind a limit of a file's size fail with EFBIG instead of ending the process.
+    package static func ignoreFileSizeLimit() { _ = Glibc.signal(SIGXFSZ, SIG_IGN) }
 }

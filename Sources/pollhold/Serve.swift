@@ -15,10 +15,14 @@ struct Serve: ParsableCommand {
     @Option(name: .shortAndLong, help: "The configuration file.")
     var config = "/etc/pollhold/pollhold.yaml"
 
+    @Flag(help: "Set a pool aside that can't be read, and begin with an empty one.")
+    var salvage = false
+
     func run() throws {
         let configuration = try loadConfiguration(config)
         do {
-            let server = try Server(path: config, configuration: configuration, environment: processEnvironment())
+            let server = try Server(
+                path: config, configuration: configuration, environment: processEnvironment(), salvage: salvage)
             let status = try server.run()
             throw ExitCode(status)
         } catch let error as Server.StartError {

@@ -40,7 +40,7 @@ struct LoadingTests {
             workers: 8
             user: pollhold
             group: web
-            pool: { messages: 9, age: 10s, memory: 11MiB, channels: 12, idempotency_keys: 0 }
+            pool: { messages: 9, age: 10s, memory: 11MiB, channels: 12, idempotency_keys: 0, store: /p, sync: full }
             limits: { request_line: 16KiB, field: 17KiB, head: 18KiB, header_lines: 19, request_body: 20, connections: 21, polls: 22, requests: 33, connections_per_client: 34, polls_per_client: 35, polls_per_channel: 36, client: "{cookie.sid}", rate: 37B }
             timeouts: { head: 23s, body: 24s, write: 25s, keep_alive: 26s, tunnel: 27s, drain: 28s, rate: 38s }
             log: { level: warning, format: json, access: /var/log/access, access_format: json }
@@ -103,7 +103,9 @@ struct LoadingTests {
         #expect(configuration.group == "web")
         #expect(
             configuration.pool
-                == .init(messages: 9, age: .seconds(10), memoryBytes: 11 << 20, channels: 12, idempotencyKeys: 0))
+                == .init(
+                    messages: 9, age: .seconds(10), memoryBytes: 11 << 20, channels: 12, idempotencyKeys: 0,
+                    store: "/p", sync: .full))
         #expect(
             configuration.limits
                 == .init(

@@ -14,10 +14,19 @@ final class LoadClients {
     /// Clients that stop after what they wait for.
     var isEnding = false
     private var closed: [LoadStream] = []
+    /// The server may be gone: clients that lose it wait until they are brought back, each with its cursor.
+    var serverMayEnd = false
+    private var away: [LoadClient] = []
+    /// Which server this is; one more with each that ends.
+    fileprivate(set) var generation = 0
 
-    init(port: UInt16, seed: UInt64 = 1) throws {
-        loop = try EventLoop()
+    convenience init(port: UInt16, seed: UInt64 = 1) throws {
         guard let address = SocketAddress(numericHost: "127.0.0.1", port: port) else { throw TestFailure("no address") }
+        try self.init(address: address, seed: seed)
+    }
+
+    init(address: SocketAddress, seed: UInt64) throws {
+        loop = try EventLoop()
         self.address = address
         random = Seeded(state: seed)
         Self.raiseDescriptorLimit()
@@ -83,7 +92,30 @@ final class LoadClients {
     }
 
     fileprivate func lost(_ client: LoadClient) {
-        if !isEnding { leave(client, returning: true) }
+        if isEnding { return }
+        leave(client, returning: !serverMayEnd)
+        if serverMayEnd { away.append(client) }
+    }
+
+    /// The server has ended and another is there.
+    func newServer() { generation += 1 }
+
+    /// No client has a connection to an earlier server any more.
+    var haveAllNoticed: Bool {
+        for client in clients {
+            if let stream = client.stream, stream.generation != generation { return false }
+        }
+        return true
+    }
+
+    /// Lets clients whose server has gone poll again.
+    func bringBack() throws {
+        let clients = away
+        away = []
+        for client in clients {
+            returns += 1
+            try connect(client)
+        }
     }
 
     private func leave(_ client: LoadClient, returning: Bool) {
@@ -94,7 +126,11 @@ final class LoadClients {
         client.stream = nil
         guard returning else { return }
         returns += 1
-        do { try connect(client) } catch { client.failures.append("can't come back: \(error)") }
+        do {
+            try connect(client)
+        } catch {
+            if serverMayEnd { away.append(client) } else { client.failures.append("can't come back: \(error)") }
+        }
     }
 }
 
@@ -117,8 +153,10 @@ final class LoadClient {
 final class LoadStream: ByteStream {
     private unowned let owner: LoadClients
     private unowned let client: LoadClient
+    fileprivate var generation = 0
 
     init(_ owner: LoadClients, _ client: LoadClient, socket: consuming StreamSocket) {
+        generation = owner.generation
         self.owner = owner
         self.client = client
         super.init(loop: owner.loop, socket: socket)

@@ -27,10 +27,15 @@ final class PollholdProcess {
     /// - Parameters:
     ///   - configuration: YAML; `SOCKET` and `DIRECTORY` in it stand for the test's own.
     ///   - launcher: words before the program, e.g. a shell that lowers a limit.
-    init(_ configuration: String, launcher: [String] = [], in directory: TemporaryDirectory? = nil) throws {
+    ///   - arguments: words behind the program's own.
+    init(
+        _ configuration: String, launcher: [String] = [], in directory: TemporaryDirectory? = nil,
+        arguments: [String] = []
+    ) throws {
         self.directory = try directory ?? TemporaryDirectory()
         process = Process()
-        let command = launcher + [Self.binary, "serve", "--config", self.directory.path + "/pollhold.yaml"]
+        let command =
+            launcher + [Self.binary, "serve", "--config", self.directory.path + "/pollhold.yaml"] + arguments
         process.executableURL = URL(filePath: command[0])
         process.arguments = Array(command.dropFirst())
         let pipe = Pipe()

@@ -1,0 +1,95 @@
+/// The pool as it is at the start: empty, or what its store has kept; and the store on its way to its thread.
+import ConfigFile
+import Gateway
+import Glibc
+import Logging
+import Polling
+import Reactor
+import Storage
+
+final class OpenedPool {
+    let epoch: Epoch
+    /// nil: the pool is in memory alone.
+    let queue: StoreQueue?
+    private var pool: MessagePool?
+    private let store: Guarded<MessageStore?>
+    private var thread: LoopThread?
+
+    /// - Parameter salvage: a file that can't be used is set aside, and the pool is empty.
+    init(
+        _ configuration: Configuration.Pool, now: Moment, salvage: Bool, log: Logger
+    ) throws {
+        let limits = PoolLimits(of: configuration)
+        let fresh = Epoch(random: UInt64.random(in: .min ... .max))
+        guard let directory = configuration.store else {
+            pool = MessagePool(limits: limits)
+            epoch = fresh
+            queue = nil
+            store = Guarded(nil)
+            return
+        }
+        queue = try StoreQueue()
+        let (opened, loaded) = try Self.open(
+            directory, configuration.sync, limits: limits, fresh: fresh, now: now, salvage: salvage, log: log)
+        if loaded.mayHaveLost {
+            log.warning(
+                "the machine went down while the pool was not synced: every cursor of before is told a gap",
+                metadata: ["file": "\(opened.file.path)"])
+        }
+        log.info(
+            "the pool is read from \(opened.file.path)",
+            metadata: ["messages": "\(loaded.messagesCount)", "epoch": "\(loaded.epoch)"])
+        pool = loaded.pool
+        epoch = loaded.epoch
+        store = Guarded(opened)
+    }
+
+    private static func open(
+        _ directory: String, _ sync: Configuration.Pool.Sync, limits: PoolLimits, fresh: Epoch, now: Moment,
+        salvage: Bool, log: Logger
+    ) throws(StoreError) -> (MessageStore, MessageStore.Loaded) {
+        func attempt() throws(StoreError) -> (MessageStore, MessageStore.Loaded) {
+            let store = try MessageStore(
+                try StoreFile(directory: directory), durability: sync == .full ? .machine : .process)
+            let loaded = try store.load(
+                limits: limits, fresh: fresh, boot: bootName, now: now, wall: WallTime.now.nanoseconds)
+            return (store, loaded)
+        }
+        do {
+            return try attempt()
+        } catch {
+            guard salvage, error.isOfTheFile else { throw error }
+            let names = try StoreFile.setAside(directory: directory, stamp: WallTime.now.stamp)
+            log.warning("the pool was set aside: \(error)", metadata: ["as": "\(names.joined(separator: ", "))"])
+            return try attempt()
+        }
+    }
+
+    /// Names the run of the operating system; empty where it can't be read.
+    private static var bootName: String {
+        let file = unsafe Glibc.open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC)
+        guard file >= 0 else { return "" }
+        defer { close(file) }
+        var bytes = [UInt8](repeating: 0, count: 64)
+        let count = unsafe bytes.withUnsafeMutableBytes { unsafe read(file, $0.baseAddress, $0.count) }
+        return String(decoding: bytes.prefix(max(0, count)).filter { $0 > 0x20 }, as: UTF8.self)
+    }
+
+    func takePool() -> MessagePool {
+        guard let pool = pool.take() else { preconditionFailure("the pool is taken once, by the hub") }
+        return pool
+    }
+
+    func startThread(hub: Hub, log: Logger) throws(SystemError) {
+        guard let queue else { return }
+        let store = store
+        thread = try LoopThread(name: "store") { StoreThread.serve(store, hub: hub, queue: queue, log: log) }
+    }
+
+    /// All changes have been asked for: the thread makes them and closes the store.
+    func end() {
+        queue?.end()
+        thread?.join()
+        thread = nil
+    }
+}
