@@ -3,16 +3,35 @@
 extension [UInt8] {
     /// Appends a copy of borrowed bytes. O(n), one `memcpy`.
     package mutating func append(_ bytes: Span<UInt8>) {
-        unsafe bytes.withUnsafeBufferPointer { unsafe append(contentsOf: $0) }
+        unsafe bytes.withUnsafeBufferPointer { unsafe appendCopy(of: $0) }
     }
 
     /// Appends the bytes of a literal.
     package mutating func append(_ text: StaticString) {
-        unsafe append(contentsOf: UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+        unsafe appendCopy(of: UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+    }
+
+    /// `append(contentsOf:)` goes through the iterators of any sequence; a head is made of some forty pieces.
+    private mutating func appendCopy(of bytes: UnsafeBufferPointer<UInt8>) {
+        guard let source = bytes.baseAddress, bytes.count > 0 else { return }
+        append(addingCapacity: bytes.count) { (rest: inout OutputSpan<UInt8>) in
+            unsafe rest.withUnsafeMutableBufferPointer { place, count in
+                guard let target = place.baseAddress else { return }
+                unsafe target.initialize(from: source, count: bytes.count)
+                count = bytes.count
+            }
+        }
     }
 
     /// Appends `value` in decimal, without a sign or leading zeros.
-    package mutating func append<Number: FixedWidthInteger & UnsignedInteger>(decimal value: Number) {
+    @inlinable
+    package mutating func append(decimal value: some FixedWidthInteger & UnsignedInteger) {
+        append(decimalDigitsOf: UInt64(truncatingIfNeeded: value))
+    }
+
+    /// Not generic, since other modules would divide by way of witness tables: 1700 instructions a number.
+    @usableFromInline
+    package mutating func append(decimalDigitsOf value: UInt64) {
         var rest = value
         var digits: InlineArray<20, UInt8> = .init(repeating: 0)
         var start = 20
@@ -26,12 +45,21 @@ extension [UInt8] {
 
     /// Appends `value` in lower-case hexadecimal, without a prefix or leading zeros.
     package mutating func append(hexadecimal value: UInt64) {
-        var shift = Swift.max(0, (64 - value.leadingZeroBitCount + 3) / 4 - 1) * 4
-        while shift >= 0 {
-            let digit = UInt8((value >> UInt64(shift)) & 15)
-            append(digit < 10 ? 0x30 + digit : 0x61 + digit - 10)
-            shift -= 4
+        append(hexadecimal: value, minimumDigits: 1)
+    }
+
+    /// The same with zeros in front up to `minimumDigits`, 16 at most.
+    package mutating func append(hexadecimal value: UInt64, minimumDigits: Int) {
+        var rest = value
+        var digits: InlineArray<16, UInt8> = .init(repeating: 0x30)
+        var start = 16
+        while rest != 0 {
+            start -= 1
+            let digit = UInt8(truncatingIfNeeded: rest & 15)
+            digits[start] = digit < 10 ? 0x30 + digit : 0x61 + digit - 10
+            rest >>= 4
         }
+        append(digits.span.extracting(Swift.min(start, 16 - minimumDigits)..<16))
     }
 
     /// Appends `bytes` as base64 with padding (RFC 4648 §4).

@@ -51,6 +51,6 @@ package struct CrossOrigin: Sendable {
         guard origin != .none else { return }
         writer.field("Access-Control-Allow-Methods", "GET, HEAD, OPTIONS")
         writer.field("Access-Control-Allow-Headers", "Accept, Cache-Control, Content-Type, Pragma, X-Requested-With")
-        writer.field("Access-Control-Max-Age", decimal: preflightSeconds)
+        writer.field("Access-Control-Max-Age", decimal: UInt64(preflightSeconds))
     }
 }

@@ -57,7 +57,7 @@ extension RequestForwarding {
     /// One Via line, what came and us behind it; and one hop less.
     static func writeHops(_ head: borrowing RequestHead, into writer: inout HTTPWriter) {
         if limitsHops(head), let left = hopsLeft(head), left > 0 {
-            writer.field("Max-Forwards", decimal: left - 1)
+            writer.field("Max-Forwards", decimal: UInt64(left - 1))
         }
         writer.beginField("Via")
         for line in head.fields.lines where line.name == .via {

@@ -35,11 +35,8 @@ package enum RequestID: Equatable, Sendable {
         switch self {
         case .kept(let bytes): text.append(contentsOf: bytes)
         case .made(let high, let low):
-            for word in [high, low] {
-                let digits = max(1, (64 - word.leadingZeroBitCount + 3) / 4)
-                for _ in digits..<16 { text.append("0") }
-                text.append(hexadecimal: word)
-            }
+            text.append(hexadecimal: high, minimumDigits: 16)
+            text.append(hexadecimal: low, minimumDigits: 16)
         }
     }
 

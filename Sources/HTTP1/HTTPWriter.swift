@@ -80,12 +80,10 @@ package struct HTTPWriter: Sendable {
     // MARK: Fields
 
     package mutating func field(_ name: StaticString, _ value: StaticString) {
-        beginField(name)
-        bytes.append(value)
-        bytes.append("\r\n")
+        unsafe appendLine(Self.bytes(of: name), Self.bytes(of: value))
     }
 
-    package mutating func field(_ name: StaticString, decimal value: some FixedWidthInteger & UnsignedInteger) {
+    package mutating func field(_ name: StaticString, decimal value: UInt64) {
         beginField(name)
         bytes.append(decimal: value)
         bytes.append("\r\n")
@@ -93,6 +91,7 @@ package struct HTTPWriter: Sendable {
 
     /// A value from anywhere; see the law.
     package mutating func field(_ name: StaticString, _ value: Span<UInt8>) {
+        guard value.firstControl(from: 0) < value.count else { return append(name, value) }
         beginField(name)
         appendText(value)
         bytes.append("\r\n")
@@ -135,13 +134,30 @@ package struct HTTPWriter: Sendable {
 
     /// One line in one go: looking after the array's room once a line and not once a piece halves the time.
     private mutating func append(_ name: Span<UInt8>, _ value: Span<UInt8>) {
+        unsafe name.withUnsafeBufferPointer { name in
+            unsafe value.withUnsafeBufferPointer { value in unsafe appendLine(name, value) }
+        }
+    }
+
+    private mutating func append(_ name: StaticString, _ value: Span<UInt8>) {
+        unsafe value.withUnsafeBufferPointer { value in unsafe appendLine(Self.bytes(of: name), value) }
+    }
+
+    private static func bytes(of text: StaticString) -> UnsafeBufferPointer<UInt8> {
+        unsafe UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)
+    }
+
+    private mutating func appendLine(_ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>) {
         bytes.append(addingCapacity: name.count + value.count + 4) { (line: inout OutputSpan<UInt8>) in
-            for index in 0..<name.count { line.append(name[index]) }
-            line.append(.colon)
-            line.append(.space)
-            for index in 0..<value.count { line.append(value[index]) }
-            line.append(.carriageReturn)
-            line.append(.lineFeed)
+            unsafe line.withUnsafeMutableBufferPointer { place, count in
+                let colon = unsafe place[...].update(fromContentsOf: name)
+                unsafe place[colon] = .colon
+                unsafe place[colon + 1] = .space
+                let end = unsafe place[(colon + 2)...].update(fromContentsOf: value)
+                unsafe place[end] = .carriageReturn
+                unsafe place[end + 1] = .lineFeed
+                count = end + 2
+            }
         }
     }
 }

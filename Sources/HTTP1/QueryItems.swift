@@ -56,6 +56,8 @@ package struct QueryItems: ~Escapable {
 
     /// Whether an encoded name stands for `name`. Names are seldom encoded, so nothing is decoded without need.
     private static func matches(_ encoded: Span<UInt8>, _ name: Span<UInt8>) -> Bool {
+        // No encoding makes a text shorter.
+        guard encoded.count >= name.count else { return false }
         guard encoded.firstIndex(of: 0x25) != nil || encoded.firstIndex(of: 0x2B) != nil else {
             return encoded.equals(name)
         }
