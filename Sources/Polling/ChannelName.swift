@@ -7,10 +7,20 @@ package struct ChannelName: Hashable, Sendable, CustomStringConvertible {
     package let bytes: [UInt8]
 
     package init(_ bytes: Span<UInt8>) throws(ChannelNameError) {
-        guard bytes.count > 0 else { throw .empty }
-        guard bytes.count <= Self.bytesLimit else { throw .tooLong(bytes: bytes.count) }
-        for index in 0..<bytes.count where !Self.isAllowed(bytes[index]) { throw .badByte(bytes[index], offset: index) }
+        try Self.check(bytes)
         self.bytes = bytes.array
+    }
+
+    /// Keeps the array that it is given.
+    package init(keeping bytes: [UInt8]) throws(ChannelNameError) {
+        try Self.check(bytes.span)
+        self.bytes = bytes
+    }
+
+    private static func check(_ bytes: Span<UInt8>) throws(ChannelNameError) {
+        guard bytes.count > 0 else { throw .empty }
+        guard bytes.count <= bytesLimit else { throw .tooLong(bytes: bytes.count) }
+        for index in 0..<bytes.count where !isAllowed(bytes[index]) { throw .badByte(bytes[index], offset: index) }
     }
 
     private static func isAllowed(_ byte: UInt8) -> Bool {

@@ -4,10 +4,7 @@ import DequeModule
 extension MessagePool {
     /// The entry of a channel; made if there is none.
     mutating func entry(named name: ChannelName) -> Int32 {
-        if let index = names[name] {
-            leaveIdle(index)
-            return index
-        }
+        if let index = names[name] { return entry(at: index) }
         // What this channel lost before is not known any more, so it may be anything up to here.
         let entry = ChannelEntry(name: name, lostThrough: forgottenThrough, lastNumber: forgottenChange)
         let index: Int32
@@ -19,6 +16,12 @@ extension MessagePool {
             entries.append(entry)
         }
         names[name] = index
+        return index
+    }
+
+    /// The entry at this place, which is to be used.
+    mutating func entry(at index: Int32) -> Int32 {
+        leaveIdle(index)
         return index
     }
 

@@ -29,7 +29,12 @@ extension MessagePool {
         }
         guard let worker else { return .nothing(number: lastNumber, channels: []) }
         if isFull(indices, waitingLimit) { return .full }
-        return .nothing(number: lastNumber, channels: channels.map { register(worker, on: $0) })
+        // Names are hashed once where all channels are there already.
+        let isComplete = indices.count == channels.count
+        let held = channels.indices.map { place in
+            register(worker, on: isComplete ? entry(at: indices[place]) : entry(named: channels[place]))
+        }
+        return .nothing(number: lastNumber, channels: held)
     }
 
     /// The same for a hold that is registered; to be asked when it was woken, and once more before it ends empty (law
@@ -82,9 +87,9 @@ extension MessagePool {
         _ withdrawals: Withdrawals, by worker: WorkerNumber, _ waiters: WritableKeyPath<ChannelEntry, Waiters>
     ) {
         for (channel, after) in withdrawals.ended {
-            modify(channel.index) { $0[keyPath: waiters].remove(from: after) }
-            waitingCount -= 1
+            entries[Int(channel.index)]?[keyPath: waiters].remove(from: after)
         }
+        waitingCount -= withdrawals.ended.count
         for channel in withdrawals.emptied { modify(channel.index) { $0[keyPath: waiters].remove(allOf: worker) } }
         // A channel may stand here several times; after its first turn its entry, or the whole table, may be gone.
         for (channel, _) in withdrawals.ended where entries.indices.contains(Int(channel.index)) {
@@ -114,8 +119,7 @@ extension MessagePool {
         }
     }
 
-    mutating func register(_ worker: WorkerNumber, on name: ChannelName) -> ChannelID {
-        let index = entry(named: name)
+    mutating func register(_ worker: WorkerNumber, on index: Int32) -> ChannelID {
         modify(index) { $0.holds.add(of: worker) }
         waitingCount += 1
         return ChannelID(index: index)

@@ -17,7 +17,7 @@ extension MessagePool {
         if let found = takeFound(indices, limit) { return .found(found) }
         guard let worker else { return .nothing(number: lastNumber, channels: []) }
         if isFull(indices, waitingLimit) { return .full }
-        return .nothing(number: lastNumber, channels: channels.map { register(worker, on: $0) })
+        return .nothing(number: lastNumber, channels: channels.map { register(worker, on: entry(named: $0)) })
     }
 
     /// The same for a hold that is registered.
