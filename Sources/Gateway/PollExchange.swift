@@ -20,6 +20,21 @@ package struct PollExchange {
         case superseded
         /// It was not held: as many wait on its channel as may.
         case full
+
+        /// Where it is counted; its index among all cases, below 16.
+        package var place: Int {
+            switch self {
+            case .found: 0
+            case .message: 1
+            case .gap: 2
+            case .timeout: 3
+            case .drain: 4
+            case .reload: 5
+            case .revoked: 6
+            case .superseded: 7
+            case .full: 8
+            }
+        }
     }
 
     package enum State {

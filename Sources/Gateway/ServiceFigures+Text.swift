@@ -34,11 +34,11 @@ extension ServiceFigures {
                 key: "refused_polls.client", metric: "pollhold_polls_refused_total", label: "limit=\"client\"",
                 kind: .counter, prose: "Polls refused because of a limit.", value: traffic.pollsRefusedOfClient),
         ]
-            + zip(PollExchange.Release.allCases, traffic.released).map { release, count in
+            + PollExchange.Release.allCases.map { release in
                 Figure(
                     key: "released.\(release.rawValue)", metric: "pollhold_polls_released_total",
                     label: "reason=\"\(release.rawValue)\"", kind: .counter, prose: "Polls answered, by reason.",
-                    value: count)
+                    value: traffic.released[release.place])
             } + [
                 Figure(
                     key: "abandoned", metric: "pollhold_polls_abandoned_total", kind: .counter,

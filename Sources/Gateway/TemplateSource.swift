@@ -26,6 +26,12 @@ struct TemplateSource {
     func evaluate(
         _ template: TemplateText, _ head: borrowing RequestHead, limit: Int
     ) throws(TemplateError) -> [[UInt8]] {
+        // Most templates of channels are one reference, whose values are the texts.
+        if template.parts.count == 1, case .reference(let reference) = template.parts[0] {
+            let values = try values(of: reference, head)
+            if values.isEmpty { throw .missing(reference) }
+            return values.count > limit + 1 ? Array(values.prefix(limit + 1)) : values
+        }
         var texts: [[UInt8]] = [[]]
         for part in template.parts {
             switch part {
@@ -60,8 +66,9 @@ struct TemplateSource {
         case .wholePath: return [head[head.pathRange].array]
         case .query:
             guard let query = head.queryRange else { return [] }
-            let wanted = Array(reference.name.utf8)
-            guard let values = QueryItems.values(head[query], named: wanted.span) else { throw .badEncoding(reference) }
+            guard let values = QueryItems.values(head[query], named: reference.name.utf8.span) else {
+                throw .badEncoding(reference)
+            }
             return values
         case .cookie: return cookieValue(reference.name, head)
         case .header: return Self.fieldValue(reference.name, head.fields)
@@ -82,14 +89,12 @@ struct TemplateSource {
     }
 
     private static func fieldValue(_ name: String, _ fields: borrowing FieldLines) -> [[UInt8]] {
-        let wanted = Array(name.utf8)
-        guard let line = fields.first(of: wanted.span) else { return [] }
+        guard let line = fields.first(of: name.utf8.span) else { return [] }
         return [fields.value(of: line).array]
     }
 
     private func cookieValue(_ name: String, _ head: borrowing RequestHead) -> [[UInt8]] {
-        let wanted = Array(name.utf8)
-        return head.fields.cookie(named: wanted.span).map { [head[$0].array] } ?? []
+        head.fields.cookie(named: name.utf8.span).map { [head[$0].array] } ?? []
     }
 }
 

@@ -19,7 +19,8 @@ package struct WorkerFigures: Sendable {
     /// Polls whose client left before its answer.
     package var abandonedPolls: UInt64 = 0
     /// By `PollExchange.Release`, in the order of its cases.
-    package var released = [UInt64](repeating: 0, count: PollExchange.Release.allCases.count)
+    /// Not an array, which would be copied at each report of the figures.
+    package var released = InlineArray<16, UInt64>(repeating: 0)
     /// Messages handed out in answers.
     package var delivered: UInt64 = 0
     package var proxied: UInt64 = 0
@@ -35,7 +36,7 @@ package struct WorkerFigures: Sendable {
     package init() {}
 
     package mutating func count(_ answer: PollAnswer) {
-        if let index = PollExchange.Release.allCases.firstIndex(of: answer.release) { released[index] += 1 }
+        released[answer.release.place] += 1
         delivered += UInt64(answer.messages)
     }
 
