@@ -76,17 +76,20 @@ final class DownstreamStream: ServerStream {
 
     override func headReceived() {
         requestCount &+= 1
-        if let limit = worker.service.requestsLimit, requestCount >= limit { endAfterExchange() }
-        let rules = worker.service.forwarding
-        let identity = ClientIdentity(worker.requestHead, peer: peer, rules: rules)
-        let requestID = worker.requestIDs.id(of: worker.requestHead, identity, rules)
+        let service = worker.service
+        if let limit = service.requestsLimit, requestCount >= limit { endAfterExchange() }
+        let rules = service.forwarding
+        // One copy of the references in it, where each lending from the worker would make its own.
+        let head = worker.requestHead
+        let identity = ClientIdentity(head, peer: peer, rules: rules)
+        let requestID = worker.requestIDs.id(of: head, identity, rules)
         accessEntry = worker.accessLog?.begin(
-            worker.requestHead, client: identity.client, requestID: requestID, now: worker.loop.now)
-        if let answered = worker.service.rules.answered(worker.requestHead, client: identity.client) {
+            head, client: identity.client, requestID: requestID, now: worker.loop.now)
+        if let answered = service.rules.answered(head, client: identity.client) {
             return answer(answered)
         }
-        switch worker.service.routes.decide(worker.requestHead, client: identity.client) {
-        case .poll(let request): beginPoll(request, worker.requestHead, of: identity.client)
+        switch service.routes.decide(head, client: identity.client) {
+        case .poll(let request): beginPoll(request, head, of: identity.client)
         case .authorize(let route, let rule, let captures):
             beginAuthorized(
                 route, rule, captures,
@@ -102,17 +105,17 @@ final class DownstreamStream: ServerStream {
             if rules.returnsRequestID { plain.requestID = requestID }
             answer(plain)
         case .proxy(let route):
-            if case .length(let length) = worker.requestHead.framing, let limit = route.contentBytesLimit,
+            if case .length(let length) = head.framing, let limit = route.contentBytesLimit,
                 length > limit
             {
                 // Refused before it is read, so the rest of it ends the connection.
                 return refuse(.contentTooLong(limit: limit))
             }
             let client = RequestForwarding.Client(identity: identity, rules: rules, requestID: requestID)
-            let proxied = ProxiedExchange(downstream: self, route: route, client: client)
+            let proxied = ProxiedExchange(downstream: self, head, route: route, client: client)
             exchange = .proxied(proxied)
             worker.figures.proxied += 1
-            proxied.begin(client)
+            proxied.begin(head, client)
         }
     }
 

@@ -15,11 +15,13 @@ final class ProxiedExchange {
     /// Bytes that may wait on one side before the other is paused.
     static let waitingBytesLimit = 65536
 
-    unowned let worker: Worker
+    let worker: Worker
     let route: ProxyRoute
     let group: UpstreamGroup
-    weak var downstream: DownstreamStream?
-    weak var upstream: UpstreamStream?
+    /// Both go with the end of the exchange, whichever end it is, and are set to nil there. Weak references would give
+    /// both streams a side table, through which every count of their references goes from then on.
+    var downstream: DownstreamStream?
+    var upstream: UpstreamStream?
     var machine: ProxyExchange
     let method: Method
     /// The request's head as it goes to the app, kept until a response begins, for a retry.
@@ -54,15 +56,19 @@ final class ProxiedExchange {
     var responseHasBegun: Bool { machine.progress != .waiting }
     var cutNeedsReset: Bool { machine.cutNeedsReset }
 
-    init(downstream: DownstreamStream, route: ProxyRoute, client: RequestForwarding.Client) {
+    /// - Parameter head: of the request.
+    init(
+        downstream: DownstreamStream, _ head: borrowing RequestHead, route: ProxyRoute,
+        client: RequestForwarding.Client
+    ) {
         worker = downstream.worker
         self.route = route
         group = worker.service.upstream
         self.downstream = downstream
         returnedRequestID = client.rules.returnsRequestID ? client.requestID : nil
         machine = ProxyExchange(
-            worker.requestHead, route: route, keepsAlive: downstream.manner.keepsAlive, returning: returnedRequestID)
-        method = worker.requestHead.method
+            head, route: route, keepsAlive: downstream.manner.keepsAlive, returning: returnedRequestID)
+        method = head.method
     }
 
     /// A recheck's question, or with `withholds` false its request passed on plainly.
@@ -99,19 +105,19 @@ final class ProxiedExchange {
 
     // MARK: The request
 
-    /// Sends the head that stands in `worker.requestHead`.
-    func begin(_ client: RequestForwarding.Client) {
+    /// Sends the request's head.
+    func begin(_ head: borrowing RequestHead, _ client: RequestForwarding.Client) {
         guard let downstream else { return }
-        watcher = worker.service.rules.watcher(worker.requestHead, client: client.identity.client)
-        session = SessionWatch(worker.service.authorizeRules, worker.requestHead)
+        watcher = worker.service.rules.watcher(head, client: client.identity.client)
+        session = SessionWatch(worker.service.authorizeRules, head)
         worker.output.reset()
         RequestForwarding.write(
-            worker.requestHead, client: client, host: worker.service.upstreamHost,
+            head, client: client, host: worker.service.upstreamHost,
             upgrading: machine.asksForUpgrade, uncompressed: watcher?.readsResponseContent ?? false,
             into: &worker.output)
         requestHead = worker.output.bytes
-        wantedServer = Self.stickyServer(worker.requestHead, in: group)
-        if worker.service.routes.mayBeginPage(worker.requestHead) {
+        wantedServer = Self.stickyServer(head, in: group)
+        if worker.service.routes.mayBeginPage(head) {
             pageNumber = worker.hub.withPool { $0.lastNumber }
         }
         // What follows an upgrade belongs to the other protocol, if there will be one (RFC 9931).

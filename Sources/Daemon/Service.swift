@@ -1,5 +1,6 @@
-/// A configuration made ready for the workers: routes compiled, servers grouped, limits in the units of their use. A
-/// value, so that a reload is one assignment.
+/// A configuration made ready for the workers: routes compiled, servers grouped, limits in the units of their use. It
+/// never changes, so that a reload is one assignment; a class, because each request asks it several times, and asking a
+/// value inside a worker would copy its nine references.
 import ConfigFile
 import Gateway
 import Glibc
@@ -7,7 +8,7 @@ import HTTP1
 import Polling
 import Reactor
 
-struct Service: Sendable {
+final class Service: Sendable {
     let routes: RouteTable
     let rules: RuleTable
     let authorizeRules: [AuthorizeRule]

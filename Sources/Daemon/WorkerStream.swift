@@ -2,15 +2,16 @@
 import Reactor
 
 class WorkerStream: ByteStream {
-    /// The worker outlives its streams: it drops them all before it ends.
-    unowned let worker: Worker
+    /// A circle while the stream is in the worker's table, which it leaves when it closes; the worker ends with its
+    /// table empty. An unowned reference would be asked at each use whether the worker is still there: some seventy
+    /// times a request.
+    let worker: Worker
     private let index: Int32
     /// Since when the peer's body is measured, in milliseconds of the loop's clock; 0: it is not.
     private var measuredSince: UInt32 = 0
     /// While the peer's body is measured, what has come of it; while the write clock runs, what the peer had of our
     /// output when it was set. There is one clock at a time.
     private var mark: UInt64 = 0
-
     /// Index in the worker's table; free for another stream once this one has ended.
     final var number: Int { Int(index) }
 

@@ -1,5 +1,6 @@
 /// The file by which a Unix socket is found. Others can take it away or put another one in its place, and the socket
 /// goes on listening for nobody.
+import CLibevent
 import Glibc
 
 package struct SocketFile: Sendable {
