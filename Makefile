@@ -11,7 +11,8 @@ bin = $(DESTDIR)$(PREFIX)/bin
 man = $(DESTDIR)$(PREFIX)/share/man
 doc = $(DESTDIR)$(PREFIX)/share/doc/pollhold
 
-.PHONY: build release demo test torture fuzz bench bench-quick bench-programs install uninstall clean check-man libraries
+.PHONY: build release demo test torture fuzz bench bench-quick bench-counts bench-programs install uninstall clean \
+	check-man libraries
 
 build:
 	$(SWIFT) build
@@ -41,6 +42,11 @@ bench: bench-programs
 # In less than two minutes, with smaller crowds.
 bench-quick: bench-programs
 	.build/release/pollhold-bench compare --quick --json .build/bench-quick.json
+
+# Instructions and allocations per poll, delivery, publish and proxied request, against the ceilings in
+# Sources/pollhold-bench/Budget.swift. It takes valgrind and half a minute, and the machine may be busy.
+bench-counts: bench-programs
+	.build/release/pollhold-bench counts
 
 bench-programs: libraries release
 	$(SWIFT) build -c release --product bare-loop

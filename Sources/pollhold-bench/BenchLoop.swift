@@ -43,14 +43,14 @@ final class BenchLoop {
     func pause(_ seconds: Double) { run(atMost: seconds, interval: Int64(seconds * 1e9) + 1000) { false } }
 
     /// Runs until the processes of a server do nothing any more: less than half a millisecond of processor time in a
-    /// tenth of a second, twice. A server that is never that idle is given three seconds.
+    /// tenth of a second and no thread that would run, twice. A server that is never that idle is given ten seconds.
     func settle(_ tree: ProcessTree) {
         var quiet = 0
         var last = tree.processorTime
-        for _ in 0..<30 where quiet < 2 {
+        for _ in 0..<100 where quiet < 2 {
             pause(0.1)
             let time = tree.processorTime
-            quiet = time - last < 500_000 ? quiet + 1 : 0
+            quiet = time - last < 500_000 && tree.isWaiting ? quiet + 1 : 0
             last = time
         }
     }

@@ -47,6 +47,8 @@ extension PeerKind {
             routes:
               - path: /poll
                 hold: {channels: "{query.channel}", allow: ["**"], timeout: 10m, batch: {messages: 1}}
+            forwarding: {send: x-forwarded}
+            request_id: off
             log: {level: warning}
             """
         return PeerLaunch(

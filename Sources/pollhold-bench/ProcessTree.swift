@@ -39,6 +39,17 @@ struct ProcessTree {
         return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
     }
 
+    /// Whether every thread of them waits for something: none runs, and none would if it got a processor.
+    var isWaiting: Bool {
+        for process in members {
+            for thread in SystemText.names(in: "/proc/\(process)/task") {
+                let fields = SystemText.file("/proc/\(process)/task/\(thread)/stat").split(separator: ")").last
+                if fields?.split(separator: " ").first == "R" { return false }
+            }
+        }
+        return true
+    }
+
     /// Memory of all in bytes, pages that are shared counted in parts (PSS).
     var memoryBytes: Int { members.reduce(0) { $0 + Self.sum(of: "Pss:", in: "/proc/\($1)/smaps_rollup") } }
 
