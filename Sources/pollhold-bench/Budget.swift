@@ -11,23 +11,23 @@ enum Budget: String, CaseIterable {
 
     var instructions: Double {
         switch self {
-        case .firstPoll: 40000
-        case .delivery: 10000
-        case .poll: 10000
-        case .line: 10000
-        case .request: 20000
-        case .proxied: 40000
+        case .firstPoll: 21000
+        case .delivery: 4300
+        case .poll: 17500
+        case .line: 11500
+        case .request: 24000
+        case .proxied: 42500
         }
     }
 
     var allocations: Double {
         switch self {
-        case .firstPoll: 40
-        case .delivery: 10
-        case .poll: 20
-        case .line: 20
-        case .request: 30
-        case .proxied: 40
+        case .firstPoll: 9
+        case .delivery: 0.5
+        case .poll: 5.5
+        case .line: 6.5
+        case .request: 14
+        case .proxied: 3
         }
     }
 }

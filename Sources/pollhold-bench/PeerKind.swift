@@ -25,6 +25,16 @@ enum PeerKind: String, CaseIterable, Codable {
         }
     }
 
+    /// Processes that it has once it serves.
+    func processCount(workers: Int) -> Int {
+        switch self {
+        case .pollhold, .bareLoop, .haproxy: 1
+        case .nchan, .nginx: 1 + workers
+        // zurl, pushpin, condure, pushpin-proxy, pushpin-handler
+        case .pushpin: 5
+        }
+    }
+
     static let nchanModule = "/usr/lib/nginx/modules/ngx_nchan_module.so"
 
     private var programName: String {

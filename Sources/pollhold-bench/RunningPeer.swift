@@ -35,11 +35,15 @@ final class RunningPeer {
                 processes.append(try startProcess(launcher + command, in: directory))
             }
             try waitUntilReady()
+            // A connect proves that somebody listens, not yet that whoever will serve has been forked.
+            try waitUntil("\(kind.rawValue) has all its processes") {
+                tree = ProcessTree(roots: processes.map(\.processIdentifier))
+                return tree.members.count >= kind.processCount(workers: workers)
+            }
         } catch {
             stop()
             throw error
         }
-        tree = ProcessTree(roots: processes.map(\.processIdentifier))
     }
 
     deinit { stop() }
