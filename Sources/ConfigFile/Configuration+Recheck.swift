@@ -26,6 +26,7 @@ extension Configuration {
         /// A longer answer is passed on without being judged.
         package var answerBytes: Int
         package var empty: Empty?
+        package var observe: Bool
         package var proxy: Proxy
 
         /// What a part of a question's identity is.
@@ -64,7 +65,7 @@ extension Configuration {
             supersede: template(section, "supersede", key), ignore: ignored(section),
             answerBytes: section.size("answer"),
             empty: section.has("empty") ? empty(section.section("empty")) : nil,
-            proxy: proxy)
+            observe: section.boolean("observe"), proxy: proxy)
     }
 
     private static func ignored(_ section: SectionReader) -> [String] {

@@ -35,6 +35,8 @@ extension Directive {
         Directive(
             "routes[].recheck.answer", .size(1...(1 << 30)), default: "1MiB",
             "A longer answer is not looked at but passed on."),
+        Directive(
+            "routes[].recheck.observe", .boolean, default: "false", "Hold nothing, and count what would be held."),
         Directive("routes[].recheck.empty", .mapping, "The answer where its own can't be had."),
         Directive("routes[].recheck.empty.status", .integer(200...299), "Its status; 204."),
         Directive("routes[].recheck.empty.headers", .fields, "Fields added to it."),

@@ -61,6 +61,7 @@ extension DownstreamStream {
             wantedServer: ProxiedExchange.stickyServer(pending.head, in: worker.service.upstream),
             returnedRequestID: requestID,
             place: SharedRechecks.Place(worker: worker.number, stream: number, serial: worker.nextSerial()))
+        if route.observes, let request { return pass(poll, observing: observation(of: request)) }
         // What may not be held is not refused either: the app answers it, as it would without us.
         guard let request,
             case .admitted(let key) = worker.admitPoll(pending.head, of: pending.client.identity.client)
@@ -125,10 +126,11 @@ extension DownstreamStream {
     }
 
     /// Passes the request on as if its route were none.
-    private func pass(_ poll: RecheckedPoll) {
+    private func pass(_ poll: RecheckedPoll, observing observation: Observation? = nil) {
         endPlace(poll)
         worker.figures.proxied += 1
         let proxied = ProxiedExchange(downstream: self, poll: poll, withholds: false)
+        proxied.observation = observation
         exchange = .proxied(proxied)
         proxied.seekServer()
     }

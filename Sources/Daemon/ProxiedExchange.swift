@@ -44,6 +44,8 @@ final class ProxiedExchange {
     var asking: RecheckedPoll?
     /// The poll whose client the app is asked about.
     var authorizing: AskedPoll?
+    /// What a poll that is only observed shows.
+    var observation: Observation?
     /// Ends of what clients were granted; nil: the client was granted nothing.
     var session: SessionWatch?
     var upstreamTunnelHasEnded = false
@@ -208,6 +210,7 @@ final class ProxiedExchange {
             record.respondedAt = worker.loop.now
             requestHead = []
             session?.response(worker.responseHead)
+            observation?.response(worker.responseHead)
             if watcher == nil {
                 watcher = PublishWatcher(worker.responseHead)
             } else {
@@ -242,6 +245,7 @@ final class ProxiedExchange {
     func pass(_ bytes: Span<UInt8>) {
         record.contentBytes += bytes.count
         watcher?.responseContent(bytes)
+        observation?.responseContent(bytes)
         if machine.passesResponseContentBare(bytes, into: &worker.output) {
             downstream?.send(head: worker.output.bytes, bytes)
             worker.output.reset()
@@ -275,6 +279,7 @@ final class ProxiedExchange {
         let downstream = downstream
         self.downstream = nil
         downstream?.proxiedExchangeEnded(self, keepsAlive: machine.keepsDownstream)
+        if let observation { worker.observed(observation) }
         for credential in session?.responseEnded() ?? [] { worker.revoke(credential) }
         if let publication = watcher?.responseEnded() { worker.publish(publication) }
     }

@@ -141,6 +141,7 @@ extension RecheckBoard {
     }
 
     private mutating func news(_ exchange: inout RecheckExchange, _ action: Action, now: Moment) -> Action {
+        if !exchange.isFirst, !exchange.wasSignalled { count(exchange) { $0.unsignalled += 1 } }
         end(&exchange, exchange.isFirst ? .first : now >= exchange.end ? .timeout : .signal)
         return action
     }

@@ -176,6 +176,7 @@ package struct RecheckBoard {
         for number in numbers {
             guard var exchange = exchanges[number], !exchange.isDirty else { continue }
             exchange.isDirty = true
+            exchange.wasSignalled = true
             if exchange.state == .held { schedule(&exchange, number, now: now) }
             store(exchange, number)
         }
@@ -209,6 +210,11 @@ package struct RecheckBoard {
 
     /// What ended in this turn, for the pool.
     package mutating func takeWithdrawals() -> Withdrawals? { watches.takeWithdrawals() }
+
+    /// Counts for a route whose polls are only observed.
+    package mutating func observed(_ route: RecheckRoute, _ body: (inout RecheckFigures) -> Void) {
+        body(&lines[route.path, default: Line()].figures)
+    }
 
     // MARK: What the parts share
 

@@ -37,6 +37,8 @@ package struct RecheckExchange {
     package let startedAt: Moment
     /// When the app is to answer, whatever it says.
     var end: Moment
+    /// Something has happened on its channels since it came.
+    var wasSignalled = false
     /// When a question that is due may be asked; nil: none is due.
     var dueAt: Moment?
     /// The app's last "nothing new".

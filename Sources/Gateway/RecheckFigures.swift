@@ -11,6 +11,8 @@ package struct RecheckFigures: Equatable, Sendable {
     package var questions: UInt64 = 0
     package var nothingNew: UInt64 = 0
     package var failed: UInt64 = 0
+    /// Answers that were new though nothing had been published for them.
+    package var unsignalled: UInt64 = 0
     /// Answers that were given to another poll too.
     package var shared: UInt64 = 0
     /// Polls that were passed on because the queue was full.
@@ -33,6 +35,7 @@ package struct RecheckFigures: Equatable, Sendable {
         questions += other.questions
         nothingNew += other.nothingNew
         failed += other.failed
+        unsignalled += other.unsignalled
         shared += other.shared
         passed += other.passed
         abandoned += other.abandoned

@@ -24,6 +24,8 @@ package final class RecheckRoute: Sendable {
     private let supersede: TemplateText?
     private let ignored: [[UInt8]]
     package let answerBytesLimit: Int
+    /// Its polls are passed on, and it is counted what would have become of them.
+    package let observes: Bool
     package let empty: HoldRoute.EmptyAnswer?
     /// How its requests are passed on.
     package let proxy: ProxyRoute
@@ -43,6 +45,7 @@ package final class RecheckRoute: Sendable {
         supersede = recheck.supersede
         ignored = recheck.ignore.map { Array($0.utf8) }
         answerBytesLimit = recheck.answerBytes
+        observes = recheck.observe
         empty = recheck.empty.map(HoldRoute.EmptyAnswer.init)
         proxy = ProxyRoute(recheck.proxy, upstream)
     }

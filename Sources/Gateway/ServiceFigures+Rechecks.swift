@@ -18,6 +18,7 @@ extension ServiceFigures {
         Row(key: "questions", prose: "Questions to the application.") { $0.questions },
         Row(key: "nothing_new", prose: "Questions whose answer was held back.") { $0.nothingNew },
         Row(key: "failed", prose: "Questions that the application did not answer.") { $0.failed },
+        Row(key: "unsignalled", prose: "Answers that were new though nothing had been published.") { $0.unsignalled },
         Row(key: "shared", prose: "Polls answered by another's question.") { $0.shared },
         Row(key: "passed", prose: "Polls passed on because the queue was full.") { $0.passed },
         Row(key: "abandoned", prose: "Recheck polls whose client left before the answer.") { $0.abandoned },

@@ -52,11 +52,7 @@ extension MessagePool {
     ///   - channels: each once.
     ///   - since: nil: that is not known, so something may have happened.
     package mutating func watch(_ channels: [ChannelName], since: UInt64?, for worker: WorkerNumber) -> Watch {
-        var isQuiet = since != nil
-        for name in channels {
-            let newest = names[name].flatMap { entries[Int($0)]?.lastNumber } ?? forgottenChange
-            if let since, newest > since { isQuiet = false }
-        }
+        let isQuiet = since.map { self.isQuiet(channels, since: $0) } ?? false
         let watched = channels.map { name in
             let index = entry(named: name)
             modify(index) { $0.watches.add(of: worker) }
@@ -64,6 +60,13 @@ extension MessagePool {
         }
         waitingCount += watched.count
         return Watch(isQuiet: isQuiet, number: lastNumber, channels: watched)
+    }
+
+    /// Whether nothing has happened on these channels since a number was given.
+    package func isQuiet(_ channels: [ChannelName], since: UInt64) -> Bool {
+        channels.allSatisfy { name in
+            (names[name].flatMap { entries[Int($0)]?.lastNumber } ?? forgottenChange) <= since
+        }
     }
 
     /// A second watch on the channels of one that is still there, which makes that one fit to be ended.

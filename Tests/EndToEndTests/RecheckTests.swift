@@ -268,4 +268,23 @@ struct RecheckTests {
         #expect(answer["connection"] == "close")
         #expect(pollhold.waitForExit() == 0)
     }
+
+    @Test func `a route that observes changes nothing, and counts what it would have done`() throws {
+        let app = try RoomApp()
+        let pollhold = try PollholdProcess(Self.configuration(app.port, "observe: true"))
+        let client = try TestClient(port: pollhold.port)
+        for _ in 0..<5 { #expect(try client.request("GET", "/updates?room=1&since=0").text == "[]") }
+        try Self.send(pollhold, "1", "x")
+        #expect(try client.request("GET", "/updates?room=1&since=0").text == "[\"x\"]")
+        #expect(try client.request("GET", "/updates?room=1&since=1").text == "[]")
+        app.add("1", "nobody was told")
+        #expect(try client.request("GET", "/updates?room=1&since=1").text == "[\"nobody was told\"]")
+        #expect(app.polls == 8)
+        try waitUntil("the last one is counted") { try Self.figure(pollhold, "/updates", "unsignalled") == 1 }
+        #expect(try Self.figure(pollhold, "/updates", "polls") == 8)
+        // The first, the one behind the message, the first with the new number.
+        #expect(try Self.figure(pollhold, "/updates", "questions") == 3)
+        #expect(try Self.figure(pollhold, "/updates", "spared") == 5)
+        #expect(try Self.figure(pollhold, "/updates", "nothing_new") == 6)
+    }
 }

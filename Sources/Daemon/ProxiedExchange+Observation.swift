@@ -1,0 +1,81 @@
+/// A poll of a recheck route that only observes: it goes to the app as if there were no such route, and what would have
+/// become of it is counted.
+import ByteText
+import Gateway
+import HTTP1
+import Polling
+
+final class Observation {
+    let request: RecheckRequest
+    /// The pool's newest number before the app was asked, and when that was.
+    private let number: UInt64
+    private let askedAt: Moment
+    /// Nothing had happened since the app said "nothing new" to the same request, so it would not have been asked.
+    private let isSpared: Bool
+    private var head: ResponseHead?
+    private var content: [UInt8] = []
+    private var isTooLong = false
+
+    init(request: RecheckRequest, number: UInt64, askedAt: Moment, isSpared: Bool) {
+        self.request = request
+        self.number = number
+        self.askedAt = askedAt
+        self.isSpared = isSpared
+    }
+
+    func response(_ head: borrowing ResponseHead) { self.head = copy head }
+
+    func responseContent(_ bytes: Span<UInt8>) {
+        guard !isTooLong, content.count + bytes.count <= request.route.answerBytesLimit else {
+            isTooLong = true
+            content = []
+            return
+        }
+        content.append(bytes)
+    }
+
+    /// What the answer shows; nil: nothing of use.
+    var outcome: (isNothing: Bool, wasUnsignalled: Bool, knowledge: Knowledge?)? {
+        guard let head else { return nil }
+        let body = content
+        let looksEmpty = request.route.nothingNew.isMet(status: head.status, body: body.span, isSame: false)
+        let isNothing = looksEmpty && !isTooLong && !request.hasNewCookies(in: head)
+        // What it would not have been asked for stays known from the time when it was.
+        let knowledge = isNothing && !isSpared ? Knowledge(number: number, askedAt: askedAt, kept: nil) : nil
+        return (isNothing, !isNothing && isSpared, knowledge)
+    }
+}
+
+extension DownstreamStream {
+    /// Counts what would become of a poll.
+    func observation(of request: RecheckRequest) -> Observation {
+        let (now, known) = (worker.now, worker.hub.rechecks.knowledge(of: request.identity))
+        let number = worker.hub.withPool { $0.lastNumber }
+        let (channels, since) = (request.channels, known?.number ?? 0)
+        let wasQuiet = worker.hub.withPool { $0.isQuiet(channels, since: since) }
+        let isQuiet = known != nil && wasQuiet
+        let isFresh = known.map { now < $0.askedAt + request.route.knowledgeLifetime } ?? false
+        worker.rechecks.observed(request.route) { figures in
+            figures.polls += 1
+            if isQuiet, isFresh { figures.spared += 1 } else { figures.questions += 1 }
+        }
+        return Observation(request: request, number: number, askedAt: now, isSpared: isQuiet && isFresh)
+    }
+}
+
+extension Worker {
+    /// The app's answer to an observed poll is complete.
+    func observed(_ observation: Observation) {
+        guard let outcome = observation.outcome else { return }
+        let request = observation.request
+        rechecks.observed(request.route) { figures in
+            if outcome.isNothing { figures.nothingNew += 1 }
+            if outcome.wasUnsignalled { figures.unsignalled += 1 }
+        }
+        if let knowledge = outcome.knowledge {
+            hub.rechecks.remember(knowledge, of: request.identity)
+        } else if !outcome.isNothing {
+            hub.rechecks.forget(request.identity)
+        }
+    }
+}
