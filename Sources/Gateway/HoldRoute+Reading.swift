@@ -144,8 +144,8 @@ extension HoldRoute {
         return position
     }
 
-    /// The cursor that nearly every poll has: once, in the query, with no byte encoded, for a cursor has none that needs
-    /// it. Nil: it is to be read with care.
+    /// The cursor that nearly every poll has: once, in the query, with no byte encoded, for a cursor has none that
+    /// needs it. Nil: it is to be read with care.
     private func positionInPlace(_ head: borrowing RequestHead, _ epoch: Epoch) -> Position? {
         guard let query = head.queryRange else { return nil }
         let afterParameter = afterParameter

@@ -90,7 +90,7 @@ struct ExamplesTests {
         let port = try Self.freePort()
         let chat = try ExampleProcess(
             "php", ["-S", "127.0.0.1:\(port)", folder.appending(path: "chat.php").path],
-            environment: ["CHAT_FILE": directory.path + "/messages", "PHP_CLI_SERVER_WORKERS": "4"])
+            environment: ["CHAT_FILE": directory.path + "/messages"])
         defer { chat.end() }
         let example = try String(contentsOf: folder.appending(path: "pollhold.yaml"), encoding: .utf8)
         let pollhold = try PollholdProcess(
@@ -155,7 +155,8 @@ final class ExampleProcess {
 
     func end() {
         guard process.isRunning else { return }
-        process.terminate()
+        // It may have been started with all signals blocked, as the threads of a test have them.
+        kill(process.processIdentifier, SIGKILL)
         process.waitUntilExit()
     }
 
