@@ -92,7 +92,7 @@ extension Configuration {
         return Log(
             level: section.choice("level", as: Log.Level.self) ?? .info,
             format: section.choice("format", as: Log.Format.self) ?? .text, access: access ?? .off,
-            accessFormat: section.choice("access_format", as: Log.Format.self) ?? .text)
+            accessFormat: section.choice("access_format", as: Log.AccessFormat.self) ?? .combined)
     }
 }
 

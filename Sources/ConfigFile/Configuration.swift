@@ -221,7 +221,7 @@ package struct Configuration: Equatable, Sendable {
         package var level: Level
         package var format: Format
         package var access: Access
-        package var accessFormat: Format
+        package var accessFormat: AccessFormat
 
         package enum Level: String, CaseIterable, Sendable {
             case debug
@@ -232,6 +232,12 @@ package struct Configuration: Equatable, Sendable {
         package enum Format: String, CaseIterable, Sendable {
             case text
             case json
+        }
+        /// `text` is another name of `combined`.
+        package enum AccessFormat: String, CaseIterable, Sendable {
+            case combined
+            case json
+            case text
         }
         package enum Access: Equatable, Sendable {
             case off

@@ -253,6 +253,6 @@ extension Directive {
             "The least that the operational log tells."),
         Directive("log.format", .choice(["text", "json"]), default: "text", "Its form; it goes to standard error."),
         Directive("log.access", .logTarget, default: "off", "Where the access log goes."),
-        Directive("log.access_format", .choice(["text", "json"]), default: "text", "Its form."),
+        Directive("log.access_format", .choice(["combined", "json", "text"]), default: "combined", "Its form."),
     ]
 }

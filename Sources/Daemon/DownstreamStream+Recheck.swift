@@ -157,7 +157,7 @@ extension DownstreamStream {
         let sent = kept.write(for: manner, into: &worker.output)
         send(shared: worker.output.bytes)
         worker.output.reset()
-        finishAccessEntry(status: kept.status, bytes: sent, answer: nil)
+        finishAccessEntry(status: kept.status, bytes: sent)
         exchangeEnded(keepsAlive: manner.keepsAlive)
         watchOutput()
     }

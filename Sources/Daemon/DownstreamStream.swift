@@ -24,13 +24,13 @@ final class DownstreamStream: ServerStream {
     var lastAnswer: LastAnswer?
     /// Of the grant under which the poll is held; 0: none.
     var grantSerial: UInt64 = 0
-    private var accessEntry: AccessEntry?
+    var accessEntry: AccessEntry?
     /// Whom the poll under way is counted for.
     var pollKey = ClientKey.nobody
     /// What an answer that is still being written took from its channels.
     private var takenInFlight: [TakenPosition] = []
     /// The other end; behind a proxy that says so, the end that it names.
-    private var peer: Peer
+    private(set) var peer: Peer
     /// The connection is counted for its peer.
     private var isCounted = false
     /// Requests of this connection, the one under way among them.
@@ -68,7 +68,10 @@ final class DownstreamStream: ServerStream {
     /// Counts the connection for its client, or refuses it: at once, so that it takes up nothing while its request
     /// comes.
     func admit() {
-        guard let key = worker.admitConnection(of: peer) else { return answer(.clientConnectionsExceeded) }
+        guard let key = worker.admitConnection(of: peer) else {
+            beginUnreadEntry()
+            return answer(.clientConnectionsExceeded, end: .refused)
+        }
         isCounted = key != .nobody
     }
 
@@ -84,7 +87,7 @@ final class DownstreamStream: ServerStream {
         let identity = ClientIdentity(head, peer: peer, rules: rules)
         let requestID = worker.requestIDs.id(of: head, identity, rules)
         accessEntry = worker.accessLog?.begin(
-            head, client: identity.client, requestID: requestID, now: worker.loop.now)
+            head, client: identity.client, requestID: requestID, now: worker.loop.now, begunAt: worker.headBegunAt)
         if let answered = service.rules.answered(head, client: identity.client) {
             return answer(answered)
         }
@@ -142,10 +145,13 @@ final class DownstreamStream: ServerStream {
         if case .proxied(let proxied) = exchange, proxied.responseHasBegun {
             leaveExchange()
             // An answer of ours in the middle of the app's would be taken for a part of it.
-            return cut(proxied, reset: proxied.cutNeedsReset)
+            return cut(proxied, reset: proxied.cutNeedsReset, end: error.accessEnd)
         }
+        let proxied: ProxiedExchange? = if case .proxied(let proxied) = exchange { proxied } else { nil }
         leaveExchange()
-        answer(PlainAnswer(status: error.status, reason: error.reason, closes: true))
+        if phase == .head { beginUnreadEntry(error) }
+        answer(
+            PlainAnswer(status: error.status, reason: error.reason, closes: true), of: proxied, end: error.accessEnd)
     }
 
     // MARK: Polls
@@ -194,7 +200,7 @@ final class DownstreamStream: ServerStream {
         endPlace()
         endPoll()
         worker.figures.count(answer)
-        finishAccessEntry(status: answer.status, bytes: answer.bodyBytes, answer: answer)
+        finishAccessEntry(status: answer.status, bytes: answer.bodyBytes, poll: answer)
         exchangeEnded(keepsAlive: answer.keepsAlive)
         watchOutput()
     }
@@ -241,14 +247,18 @@ final class DownstreamStream: ServerStream {
     }
 
     /// Sends an answer that is complete in itself and ends the request.
-    func answer(_ plain: PlainAnswer) {
+    ///
+    /// - Parameter proxied: what the answer takes the place of.
+    func answer(
+        _ plain: PlainAnswer, of proxied: ProxiedExchange? = nil, end: ExchangeRecord.End? = nil
+    ) {
         exchange = .none
         var manner = manner
         if plain.closes || worker.isDraining { manner.keepsAlive = false }
         worker.output.reset()
         let sent = plain.write(for: manner, date: worker.switchboard.date, into: &worker.output)
         send(shared: worker.output.bytes)
-        finishAccessEntry(status: plain.status, bytes: sent, answer: nil)
+        finishAccessEntry(status: plain.status, bytes: sent, of: proxied, end: end)
         if phase == .exchange { exchangeEnded(keepsAlive: manner.keepsAlive) } else { linger() }
         watchOutput()
     }
@@ -258,7 +268,7 @@ final class DownstreamStream: ServerStream {
     /// The response has been passed on in full, or as far as it came.
     func proxiedExchangeEnded(_ proxied: ProxiedExchange, keepsAlive: Bool) {
         exchange = .none
-        finishAccessEntry(status: proxied.record.status, bytes: proxied.record.contentBytes, answer: nil)
+        finishAccessEntry(status: proxied.record.status, bytes: proxied.record.contentBytes, of: proxied)
         exchangeEnded(keepsAlive: keepsAlive)
         watchOutput()
     }
@@ -266,10 +276,10 @@ final class DownstreamStream: ServerStream {
     /// The response can't be completed; the client must see that.
     ///
     /// - Parameter reset: the body ends with the connection, so only a reset shows that bytes are missing.
-    func cut(_ proxied: ProxiedExchange, reset: Bool) {
+    func cut(_ proxied: ProxiedExchange, reset: Bool, end: ExchangeRecord.End? = nil) {
         exchange = .none
-        finishAccessEntry(status: proxied.record.status, bytes: proxied.record.contentBytes, answer: nil)
-        if reset { end(reset: true) } else { linger() }
+        finishAccessEntry(status: proxied.record.status, bytes: proxied.record.contentBytes, of: proxied, end: end)
+        if reset { self.end(reset: true) } else { linger() }
     }
 
     override func tunnelReceived(_ bytes: Span<UInt8>) {
@@ -320,10 +330,14 @@ final class DownstreamStream: ServerStream {
         exchange = .none
     }
 
-    override func abandon() {
+    override func abandon() { giveUp(worker.isEnding ? .shutdown : .clientGone) }
+
+    override func giveUp(_ end: ExchangeRecord.End) {
+        let proxied: ProxiedExchange? = if case .proxied(let proxied) = exchange { proxied } else { nil }
         leaveExchange()
         // 499 is what proxies write for a client that left before its answer.
-        finishAccessEntry(status: 499, bytes: 0, answer: nil)
+        let status = proxied.map { $0.responseHasBegun ? $0.record.status : 499 } ?? 499
+        finishAccessEntry(status: status, bytes: proxied?.record.contentBytes ?? 0, of: proxied, end: end)
     }
 
     override func ended() {
@@ -340,11 +354,5 @@ final class DownstreamStream: ServerStream {
         case .recheck: worker.perform(worker.rechecks.finish(number, now: worker.now), onRecheck: number)
         case .none, .pending, .asked, .proxied: super.drain()
         }
-    }
-
-    func finishAccessEntry(status: Int, bytes: Int, answer: PollAnswer?) {
-        guard let entry = accessEntry else { return }
-        accessEntry = nil
-        worker.accessLog?.end(entry, status: status, bytes: bytes, poll: answer, now: worker.loop.now)
     }
 }

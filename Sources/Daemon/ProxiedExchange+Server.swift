@@ -18,6 +18,7 @@ extension ProxiedExchange {
     }
 
     func seekServer() {
+        if record.begunAt == nil { record.begunAt = worker.loop.now }
         let (assignment, ticket) = worker.requestServer(for: self, wanted: wantedServer, tried: machine.tried)
         switch assignment {
         case .server(let lease): connect(lease)
@@ -127,7 +128,7 @@ extension ProxiedExchange {
         }
         var answer = PlainAnswer(failure)
         answer.requestID = returnedRequestID
-        downstream?.answer(answer)
+        downstream?.answer(answer, of: self)
     }
 
     /// The client has gone, or is refused: the app's work is for nobody, and its connection is closed so that it may

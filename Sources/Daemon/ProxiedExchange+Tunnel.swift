@@ -6,6 +6,7 @@ extension ProxiedExchange {
     /// The client's bytes behind its request, once the app has agreed.
     func tunnelFromDownstream(_ bytes: Span<UInt8>) {
         guard let upstream else { return }
+        record.requestBytes += bytes.count
         upstream.send(bytes)
         if upstream.queuedBytes > Self.waitingBytesLimit { downstream?.pauseReading() }
         setTunnelClocks()
@@ -13,6 +14,7 @@ extension ProxiedExchange {
 
     func tunnelFromUpstream(_ bytes: Span<UInt8>) {
         guard let downstream else { return }
+        record.contentBytes += bytes.count
         downstream.send(bytes)
         if downstream.queuedBytes > Self.waitingBytesLimit { upstream?.pauseReading() }
         setTunnelClocks()

@@ -67,6 +67,8 @@ class ServerStream: WorkerStream {
     func requestReceived() {}
     /// The client has gone while its request was being answered.
     func abandon() {}
+    /// The exchange under way is given up for want of time.
+    func giveUp(_ end: ExchangeRecord.End) { abandon() }
     /// Bytes of a tunnel.
     func tunnelReceived(_ bytes: Span<UInt8>) {}
     func tunnelInputEnded() {}
@@ -185,6 +187,7 @@ class ServerStream: WorkerStream {
                 requestHasEnded = false
                 manner = RequestManner(worker.requestHead)
                 if worker.isDraining { manner.keepsAlive = false }
+                worker.headBegunAt = headBegunAt
                 setClock(nil)
                 headReceived()
             case .content(let range):
@@ -211,6 +214,12 @@ class ServerStream: WorkerStream {
             position = bytes.count
         }
         return true
+    }
+
+    /// When the head under way began to come: with the connection, or with the first byte behind an earlier request.
+    final var headBegunAt: Int64 {
+        let now = worker.loop.now
+        return worker.clock(of: number) == .head ? worker.clocks.start(of: number) ?? now : now
     }
 
     /// The head clock is absolute: it starts with the first byte, and more bytes don't extend it.
@@ -260,6 +269,9 @@ class ServerStream: WorkerStream {
     override func deadlinePassed(_ clock: Clock) {
         switch clock {
         case .write where outputMoves(atLeast: worker.service.leastDelivered): break
+        case .write, .tunnel:
+            giveUp(clock == .write ? .clientTimeout : .tunnelTimeout)
+            end()
         // A connection that was opened in advance and never used needs no answer that it would take for one.
         case .head where phase == .head && unreadBytes > 0:
             manner = RequestManner()

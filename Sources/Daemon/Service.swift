@@ -38,7 +38,7 @@ final class Service: Sendable {
     let workers: Int
     let startedAt: Int64
     private let accessWriter: LogWriter?
-    private let accessFormat: AccessLog.Format
+    private let accessFormat: AccessFormat
 
     init(
         _ configuration: Configuration, upstream: UpstreamGroup, path: String, epoch: Epoch, descriptorsLimit: Int,
@@ -73,7 +73,7 @@ final class Service: Sendable {
         workers = configuration.workers
         self.startedAt = startedAt
         self.accessWriter = accessWriter
-        accessFormat = configuration.log.accessFormat == .json ? .json : .text
+        accessFormat = configuration.log.accessFormat == .json ? .json : .combined
     }
 
     var droppedLogLines: UInt64 { accessWriter?.droppedLines ?? 0 }

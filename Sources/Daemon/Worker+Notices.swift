@@ -19,6 +19,7 @@ extension Worker {
         case .drain: drain()
         case .endNow:
             isDraining = true
+            isEnding = true
             for stream in streams { stream?.end() }
         case .reloaded(let stream, let serial, let errors):
             guard let stream = streams[stream] as? ControlStream, stream.serial == serial else { return }

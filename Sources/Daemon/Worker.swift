@@ -34,9 +34,13 @@ final class Worker {
     var clientNotice = RareNotice()
     var requestIDs = RequestIDs()
     var isDraining = false
+    /// What is still under way is being cut off.
+    var isEnding = false
 
     /// Reused by every stream of this worker for the call under way.
     var requestHead = RequestHead()
+    /// When the head that stands there began to come.
+    var headBegunAt: Int64 = 0
     var responseHead = ResponseHead()
     var output = HTTPWriter()
 

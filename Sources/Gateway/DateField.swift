@@ -8,7 +8,7 @@ package struct DateField: Sendable {
     package private(set) var value: [UInt8]
 
     private static let days = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"]
-    private static let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+    static let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
     /// - Parameter seconds: since 1970-01-01T00:00:00Z, not before.
     package init(seconds: Int64) {
@@ -26,7 +26,7 @@ package struct DateField: Sendable {
     }
 
     /// The Gregorian date of a day. Counted from March, so that the leap day ends the year.
-    private static func civilDate(daysSince1970 day: Int64) -> (year: Int64, month: Int64, day: Int64) {
+    static func civilDate(daysSince1970 day: Int64) -> (year: Int64, month: Int64, day: Int64) {
         let shifted = day + 719_468
         let era = shifted / 146_097
         let dayOfEra = shifted % 146_097

@@ -11,8 +11,14 @@ package struct ExchangeRecord: Equatable, Sendable {
         case failed(ProxyFailure)
         /// The app broke off inside its response, which the client saw.
         case cut(ProxyFailure)
-        /// The request turned out to be one that is refused while it was being passed on.
+        /// The request is one that is refused, at once or while it was being passed on.
         case refused
+        /// The client was too slow, with its request or with reading.
+        case clientTimeout
+        /// Nothing moved in a tunnel for too long.
+        case tunnelTimeout
+        /// The daemon ended before it was over.
+        case shutdown
 
         package var text: String {
             switch self {
@@ -21,6 +27,9 @@ package struct ExchangeRecord: Equatable, Sendable {
             case .failed(let failure): failure.rawValue
             case .cut(let failure): "cut_\(failure.rawValue)"
             case .refused: "refused"
+            case .clientTimeout: "client_timeout"
+            case .tunnelTimeout: "tunnel_timeout"
+            case .shutdown: "shutdown"
             }
         }
     }
@@ -35,6 +44,8 @@ package struct ExchangeRecord: Equatable, Sendable {
     package var server: Int?
     /// Servers asked, one for each time.
     package var attempts = 0
+    /// When a server was first sought for it.
+    package var begunAt: Int64?
     /// When a server was assigned, after the queue.
     package var assignedAt: Int64?
     /// When its connection was there; at once for a kept one.

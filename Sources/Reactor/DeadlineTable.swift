@@ -90,6 +90,12 @@ package struct DeadlineTable {
         return queues[Int(entries[number].queue)].kind
     }
 
+    /// When the deadline of `number` was set, if it has one.
+    package func start(of number: Int) -> Int64? {
+        guard number < entries.count, entries[number].queue >= 0 else { return nil }
+        return entries[number].deadline - queues[Int(entries[number].queue)].duration
+    }
+
     /// The earliest moment at which something is due. O(queues).
     package var next: Int64? { earliestQueue.map { entries[Int($0.first)].deadline } }
 
