@@ -52,15 +52,17 @@ struct AccessLogTests {
     static let get = "GET / HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n"
 
     @Test func `a request that went well`() throws {
-        let told = try logged(app: { connection in
-            guard let head = connection.readHead() else { return }
-            _ = connection.readBody(of: head)
-            poll(nil, 0, 30)
-            connection.send(TestApp.plain("hello"))
-        }) { client in
-            _ = try client.request(
-                "POST", "/x?y", body: Array("body".utf8), fields: ["User-Agent": "u", "Referer": "r"])
-        }
+        let told = try logged(
+            app: { connection in
+                guard let head = connection.readHead() else { return }
+                _ = connection.readBody(of: head)
+                poll(nil, 0, 30)
+                connection.send(TestApp.plain("hello"))
+            },
+            client: { client in
+                _ = try client.request(
+                    "POST", "/x?y", body: Array("body".utf8), fields: ["User-Agent": "u", "Referer": "r"])
+            })
         #expect(told["client"] as? String == "127.0.0.1")
         #expect(told["method"] as? String == "POST")
         #expect(told["target"] as? String == "/x?y")
@@ -126,26 +128,30 @@ struct AccessLogTests {
 
     @Test func `a client that leaves, before and inside its response`() throws {
         let asked = Barrier()
-        let before = try logged(app: { connection in
-            _ = connection.readHead()
-            asked.open()
-            _ = connection.readToEnd()
-        }) { client in
-            try client.send(Self.get)
-            #expect(asked.wait())
-        }
+        let before = try logged(
+            app: { connection in
+                _ = connection.readHead()
+                asked.open()
+                _ = connection.readToEnd()
+            },
+            client: { client in
+                try client.send(Self.get)
+                #expect(asked.wait())
+            })
         #expect(before["status"] as? Int == 499)
         #expect(before["end"] as? String == "client_gone")
         #expect(before["bytes"] as? Int == 0)
-        let inside = try logged(app: { connection in
-            _ = connection.readHead()
-            connection.send("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc")
-            _ = connection.readToEnd()
-        }) { client in
-            try client.send(Self.get)
-            #expect(try client.responseHead().status == 200)
-            #expect(try client.read(count: 3).count == 3)
-        }
+        let inside = try logged(
+            app: { connection in
+                _ = connection.readHead()
+                connection.send("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc")
+                _ = connection.readToEnd()
+            },
+            client: { client in
+                try client.send(Self.get)
+                #expect(try client.responseHead().status == 200)
+                #expect(try client.read(count: 3).count == 3)
+            })
         #expect(inside["status"] as? Int == 200)
         #expect(inside["end"] as? String == "client_gone")
         #expect(inside["bytes"] as? Int == 3)
@@ -159,10 +165,12 @@ struct AccessLogTests {
     ]) func `a request that could not be read is told of, and nothing of it is`(text: String, status: Int, end: String)
         throws
     {
-        let told = try logged("timeouts: { head: 300ms }", app: { _ in }) { client in
-            try client.send(text)
-            #expect(try client.response().status == status)
-        }
+        let told = try logged(
+            "timeouts: { head: 300ms }", app: { _ in },
+            client: { client in
+                try client.send(text)
+                #expect(try client.response().status == status)
+            })
         #expect(told["status"] as? Int == status)
         #expect(told["end"] as? String == end)
         #expect(told["method"] is NSNull && told["target"] is NSNull)
