@@ -11,22 +11,22 @@ enum Budget: String, CaseIterable {
 
     var instructions: Double {
         switch self {
-        case .firstPoll: 21000
+        case .firstPoll: 24500
         case .delivery: 4300
         case .poll: 17500
         case .line: 11500
-        case .request: 24000
+        case .request: 26000
         case .proxied: 42500
         }
     }
 
     var allocations: Double {
         switch self {
-        case .firstPoll: 9
+        case .firstPoll: 11
         case .delivery: 0.5
         case .poll: 5.5
         case .line: 6.5
-        case .request: 14
+        case .request: 16.5
         case .proxied: 3
         }
     }
