@@ -134,7 +134,7 @@ final class ProxiedExchange {
         if machine.passesRequestContentBare(bytes, into: &worker.output) {
             upstream.send(bytes)
         } else {
-            upstream.send(copying: worker.output.bytes)
+            upstream.send(gathering: worker.output.bytes)
         }
         if upstream.queuedBytes > Self.waitingBytesLimit {
             downstream?.pauseReading()
@@ -147,7 +147,7 @@ final class ProxiedExchange {
         watcher?.requestEnded()
         worker.output.reset()
         machine.requestEnded(trailers: worker.requestHead.trailers, into: &worker.output)
-        if !worker.output.bytes.isEmpty { upstream?.send(shared: worker.output.bytes) }
+        if !worker.output.bytes.isEmpty { upstream?.send(gathering: worker.output.bytes) }
         setDownstreamClock()
         setUpstreamClock()
     }

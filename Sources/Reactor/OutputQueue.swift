@@ -36,11 +36,26 @@ struct OutputQueue {
         if bytes.count > Self.copiedBytesLimit {
             lastIsOwn = false
             blocks.append(bytes)
-        } else if lastIsOwn, blocks[blocks.count - 1].count < Self.collectedBytesLimit {
-            blocks[blocks.count - 1].append(contentsOf: bytes)
+        } else {
+            collect(bytes)
+        }
+    }
+
+    /// Appends a copy, in one block with the pieces before it where they are copies too.
+    mutating func append(copying bytes: [UInt8]) {
+        count += bytes.count
+        if !bytes.isEmpty { collect(bytes) }
+    }
+
+    private mutating func collect(_ bytes: [UInt8]) {
+        if lastIsOwn, let last = blocks.indices.last, blocks[last].count < Self.collectedBytesLimit {
+            blocks[last].append(contentsOf: bytes)
         } else {
             lastIsOwn = true
-            blocks.append(bytes)
+            var block: [UInt8] = []
+            block.reserveCapacity(Self.collectedBytesLimit + bytes.count)
+            block.append(contentsOf: bytes)
+            blocks.append(block)
         }
     }
 
@@ -54,6 +69,9 @@ struct OutputQueue {
             start = 0
         }
         // An empty queue owns no buffer.
-        if blocks.isEmpty { blocks = [] }
+        if blocks.isEmpty {
+            blocks = []
+            lastIsOwn = false
+        }
     }
 }

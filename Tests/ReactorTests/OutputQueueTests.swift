@@ -26,7 +26,11 @@ struct OutputQueueTests {
             let piece = (0..<Int.random(in: 0...3000, using: &random)).map { UInt8(truncatingIfNeeded: $0 + number) }
             // What has left already can only be of the first block.
             let offset = queue.isEmpty ? min(2, piece.count) : 0
-            queue.append(piece, from: offset)
+            if number % 5 == 4 {
+                queue.append(copying: Array(piece.dropFirst(offset)))
+            } else {
+                queue.append(piece, from: offset)
+            }
             expected += piece.dropFirst(offset)
             #expect(queue.count == expected.count - gone)
             if let (block, start) = queue.first, number % 3 == 0 {
