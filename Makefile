@@ -11,7 +11,10 @@ bin = $(DESTDIR)$(PREFIX)/bin
 man = $(DESTDIR)$(PREFIX)/share/man
 doc = $(DESTDIR)$(PREFIX)/share/doc/pollhold
 
-.PHONY: build release demo test torture fuzz bench bench-quick bench-counts bench-programs install uninstall clean \
+# Of `make soak`.
+MINUTES = 10
+
+.PHONY: build release demo test soak torture fuzz bench bench-quick bench-counts bench-programs install uninstall clean \
 	check-man libraries
 
 build:
@@ -27,6 +30,11 @@ demo: libraries
 
 test: libraries
 	.ci/test
+
+# Mixed traffic for MINUTES with counts behind each of them, then a gibibyte each way through slow readers.
+soak: libraries
+	POLLHOLD_SOAK_MINUTES=$(MINUTES) $(SWIFT) test --filter SoakTests
+	POLLHOLD_TEST_SCALE=16 $(SWIFT) test --filter StreamingTests
 
 # Looks for bytes that break a law of Tests/FuzzTargets: make fuzz SECONDS=60, and TARGET=request for one alone.
 SECONDS = 60

@@ -263,6 +263,7 @@ final class Worker {
         }
         figures.rechecks = rechecks.figures
         figures.idleUpstream = upstream.idleCount
+        figures.clocks = clocks.count
         server.publish(figures, of: number)
         setTimer()
     }

@@ -104,6 +104,10 @@ extension ServiceFigures {
                 key: "connections", metric: "pollhold_connections", kind: .gauge,
                 prose: "Open connections of all kinds.", value: UInt64(traffic.connections)),
             Figure(
+                key: "clocks", metric: "pollhold_clocks", kind: .gauge,
+                prose: "Timeouts that run for connections; a held poll has none of them.",
+                value: UInt64(traffic.clocks)),
+            Figure(
                 key: "accepted", metric: "pollhold_connections_accepted_total", kind: .counter,
                 prose: "Connections accepted.", value: traffic.accepted),
             Figure(

@@ -3,6 +3,7 @@ package struct WorkerFigures: Sendable {
     package var connections = 0
     package var held = 0
     package var idleUpstream = 0
+    package var clocks = 0
 
     package var accepted: UInt64 = 0
     package var acceptPauses: UInt64 = 0
@@ -44,6 +45,7 @@ package struct WorkerFigures: Sendable {
         connections += other.connections
         held += other.held
         idleUpstream += other.idleUpstream
+        clocks += other.clocks
         accepted += other.accepted
         acceptPauses += other.acceptPauses
         refused += other.refused

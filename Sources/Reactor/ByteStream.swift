@@ -394,11 +394,3 @@ open class ByteStream: EventSource {
         }
     }
 }
-
-extension [UInt8] {
-    /// Appends `bytes[start...]`.
-    fileprivate mutating func appendRest(of bytes: Span<UInt8>, from start: Int) {
-        guard start < bytes.count else { return }
-        unsafe bytes.extracting(start...).withUnsafeBufferPointer { unsafe append(contentsOf: $0) }
-    }
-}

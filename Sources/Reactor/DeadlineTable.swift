@@ -31,6 +31,8 @@ package struct DeadlineTable {
     private var entries: [Entry] = []
     /// As many as pairs of kind and duration were in use at one time: a handful.
     private var queues: [Queue] = []
+    /// Deadlines that are set.
+    package private(set) var count = 0
 
     package init() {}
 
@@ -47,6 +49,7 @@ package struct DeadlineTable {
             entries[Int(last)].next = Int32(number)
         }
         queues[queue].last = Int32(number)
+        count += 1
     }
 
     /// The queue of this pair, or an empty one that becomes it.
@@ -82,6 +85,7 @@ package struct DeadlineTable {
             entries[Int(entry.next)].previous = entry.previous
         }
         entries[number] = Entry()
+        count -= 1
     }
 
     /// The kind of clock that runs for `number`, if one does.

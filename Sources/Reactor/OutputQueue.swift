@@ -75,3 +75,11 @@ struct OutputQueue {
         }
     }
 }
+
+extension [UInt8] {
+    /// Appends `bytes[start...]`.
+    mutating func appendRest(of bytes: Span<UInt8>, from start: Int) {
+        guard start < bytes.count else { return }
+        unsafe bytes.extracting(start...).withUnsafeBufferPointer { unsafe append(contentsOf: $0) }
+    }
+}
