@@ -1,4 +1,5 @@
 /// Reading where clients come in, and who of them is believed.
+import ByteText
 import Glibc
 import Yams
 
@@ -47,6 +48,23 @@ extension Configuration {
         return Listen(address)
     }
 
+    /// Figures tell strangers how much goes on, so an address that strangers reach has to be meant.
+    static func admin(_ section: SectionReader, besides clients: [Listen]) -> ListenAddress? {
+        section.require("listen")
+        let isPublic = section.boolean("public")
+        guard let address = section.read("listen", { _, text in ListenAddress(text) }) else { return nil }
+        if clients.contains(where: { $0.address == address }), address.port != 0 {
+            section.collector.note(
+                section.node("listen")?.mark, found: "admin.listen: \"\(address)\", where clients come in",
+                expected: "expected an address of its own")
+        } else if !isPublic, !address.isPrivate {
+            section.collector.note(
+                section.node("listen")?.mark, found: "admin.listen: \"\(address)\", which may be public",
+                expected: "expected an address of this machine or of a private network, or admin.public: true")
+        }
+        return address
+    }
+
     private enum Scheme: String, CaseIterable {
         case http
         case https
@@ -76,6 +94,22 @@ extension ListenAddress {
             return nil
         }
         self = .network(host: wanted, port: port)
+    }
+
+    /// Reached from this machine or a private network alone: loopback, RFC 1918, RFC 4193, link-local addresses, and
+    /// Unix sockets. All addresses at once (0.0.0.0) are not.
+    var isPrivate: Bool {
+        guard case .network(let host, _) = self else { return true }
+        let text = Array(host.utf8)
+        guard let number = IPAddress(text.span) else { return false }
+        let ranges = [
+            "127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "::1", "fc00::/7",
+            "fe80::/10",
+        ]
+        return ranges.contains { range in
+            let text = Array(range.utf8)
+            return AddressRange(text.span)?.contains(number) ?? false
+        }
     }
 
     var port: UInt16? { if case .network(_, let port) = self { port } else { nil } }

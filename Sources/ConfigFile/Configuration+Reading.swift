@@ -10,6 +10,7 @@ extension Configuration {
         requestID = root.choice("request_id", as: RequestID.self) ?? .app
         upstream = Upstream(root)
         control = root.has("control") ? Self.control(root.section("control")) : nil
+        admin = root.has("admin") ? Self.admin(root.section("admin"), besides: listen) : nil
         workers = root.optionalInteger("workers") ?? min(64, max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))))
         user = root.text("user")
         group = root.text("group")

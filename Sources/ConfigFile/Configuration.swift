@@ -8,6 +8,8 @@ package struct Configuration: Equatable, Sendable {
     package var upstream: Upstream
     /// nil: no control socket.
     package var control: Control?
+    /// Where health and metrics can be asked for; nil: on the control socket alone.
+    package var admin: ListenAddress?
     package var workers: Int
     /// To become after the sockets are bound; nil: stay who started us.
     package var user: String?
@@ -258,6 +260,7 @@ package struct Configuration: Equatable, Sendable {
         if old.control?.mode != new.control?.mode { keys.append("control.mode") }
         if old.control?.owner != new.control?.owner { keys.append("control.owner") }
         if old.control?.group != new.control?.group { keys.append("control.group") }
+        if old.admin != new.admin { keys.append("admin") }
         if old.pool.store != new.pool.store { keys.append("pool.store") }
         if old.pool.sync != new.pool.sync { keys.append("pool.sync") }
         return keys

@@ -96,6 +96,12 @@ extension Directive {
         Directive(
             "control.line", .size(1...(1 << 30)), default: "1MiB", "The longest line of the JSON-lines protocol."),
 
+        Directive("admin", .mapping, "Where load balancers and Prometheus ask, beside the control socket."),
+        Directive("admin.listen", .listenAddress, "Its address; nothing can be changed there."),
+        Directive(
+            "admin.public", .boolean, default: "false",
+            "Also an address that is neither this machine's own nor of a private network."),
+
         Directive("workers", .integer(1...64), default: "auto", word: "auto", "Threads; auto is one per core."),
         Directive("user", .text, "User to become once the sockets are bound."),
         Directive("group", .text, "Group to become; without it the user's own."),

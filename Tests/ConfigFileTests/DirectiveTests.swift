@@ -9,6 +9,7 @@ struct DirectiveTests {
         upstream: { server: http://127.0.0.1:8000 }
         listen: { address: 127.0.0.1:8080 }
         control: {}
+        admin: { listen: 127.0.0.1:9101 }
         routes:
           - path: /poll
             hold: { channels: news, authorize: {}, empty: {}, cors: { origins: ["*"] } }
@@ -114,6 +115,7 @@ struct DirectiveTests {
             "upstream.servers[]": ["address: http://127.0.0.1:8000"], "upstream.health": ["path: /"],
         ]
         siblings["listen[]"] = ["address: 127.0.0.1:8080"]
+        siblings["admin"] = ["listen: 127.0.0.1:9101"]
         siblings["routes[].hold"] = ["channels: news"]
         siblings["routes[].hold.template"] = ["answer: \"{messages}\""]
         siblings["routes[].hold.authorize"] = ["path: /whoami", "credential: \"{cookie.session}\""]

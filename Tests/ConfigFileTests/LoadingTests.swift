@@ -212,4 +212,19 @@ struct LoadingTests {
             errors?.description
                 == "/nowhere/pollhold.yaml: can't be opened: No such file or directory; expected a readable file")
     }
+
+    @Test(arguments: [
+        "127.0.0.1:9101", "10.1.2.3:9101", "172.31.0.1:9101", "192.168.7.7:9101", "[::1]:9101", "[fd00::1]:9101",
+        "unix:/run/pollhold/admin.sock",
+    ]) func `the admin listener may have a private address`(_ address: String) throws {
+        let text = "upstream: http://127.0.0.1:8000\nadmin: { listen: \"\(address)\" }"
+        let configuration = try Configuration.load(text: text, file: "a", environment: [:])
+        #expect(configuration.admin?.description == address)
+    }
+
+    @Test func `and a public one where that is said`() throws {
+        let text = "upstream: http://127.0.0.1:8000\nadmin: { listen: \"*:9101\", public: true }"
+        let configuration = try Configuration.load(text: text, file: "a", environment: [:])
+        #expect(configuration.admin?.description == "0.0.0.0:9101")
+    }
 }

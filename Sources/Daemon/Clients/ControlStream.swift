@@ -53,6 +53,7 @@ final class ControlStream: ServerStream {
         case .delete(let name): change(.delete(name))
         case .status: answer(ControlReply.status(worker.statusFigures))
         case .metrics: answer(ControlReply.metrics(worker.statusFigures))
+        case .health(let question): answer(ControlReply.health(question, worker.server.health))
         case .reload: reload()
         case .revoke(let credential): answer(ControlReply.revoked(worker.revoke(credential)))
         case .poll: break

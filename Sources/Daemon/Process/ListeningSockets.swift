@@ -13,10 +13,13 @@ final class ListeningSockets {
     struct Share: Sendable {
         let clients: [(socket: ListeningSocket, listen: Configuration.Listen)]
         let control: ListeningSocket?
+        let admin: ListeningSocket?
     }
 
     private var clients: [(sockets: [ListeningSocket], listen: Configuration.Listen)]
     private var control: ListeningSocket?
+    /// One for all workers, so that one which is stuck does not keep questions to itself.
+    private var admin: ListeningSocket?
     private let configuration: Configuration
     /// What has been told of the files of our Unix sockets, by path.
     private var told: [String: SocketFile.State] = [:]
@@ -29,11 +32,17 @@ final class ListeningSockets {
         }
         self.clients = clients
         control = try configuration.control.map { control throws(Server.StartError) in try Self.bind(control) }
+        admin = try configuration.admin.map { address throws(Server.StartError) in
+            try Self.bind(address, workers: 1)[0]
+        }
         try Self.giveUpRights(configuration)
     }
 
     /// Where clients come in, with the ports that the system chose.
     var addresses: [SocketAddress] { clients.compactMap { $0.sockets.first?.address } }
+
+    /// Where health and metrics can be asked for.
+    var adminAddress: SocketAddress? { admin?.address }
 
     var controlPath: String? {
         guard case .unix(let path) = control?.address else { return nil }
@@ -42,13 +51,15 @@ final class ListeningSockets {
 
     func share(of worker: Int) -> Share {
         Share(
-            clients: clients.map { ($0.sockets[min(worker, $0.sockets.count - 1)], $0.listen) }, control: control)
+            clients: clients.map { ($0.sockets[min(worker, $0.sockets.count - 1)], $0.listen) }, control: control,
+            admin: admin)
     }
 
     /// Removes the files of our Unix sockets.
     func removeFiles() {
         for socket in clients.flatMap(\.sockets) { socket.removeFile() }
         control?.removeFile()
+        admin?.removeFile()
     }
 
     // MARK: Files that others remove
@@ -72,6 +83,13 @@ final class ListeningSockets {
             let mended = mend(control, log) { () throws(Server.StartError) in try Self.bind(wanted) }
             if let mended {
                 self.control = mended
+                hasChanged = true
+            }
+        }
+        if let admin, let wanted = configuration.admin {
+            let mended = mend(admin, log) { () throws(Server.StartError) in try Self.bind(wanted, workers: 1)[0] }
+            if let mended {
+                self.admin = mended
                 hasChanged = true
             }
         }

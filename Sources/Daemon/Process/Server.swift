@@ -153,6 +153,7 @@ package final class Server {
             throw StartError(description: "a worker could not start: \(failure)")
         }
         for address in sockets.addresses { log.info("listening on \(address)") }
+        if let admin = sockets.adminAddress { log.info("health and metrics at \(admin)") }
         if let control = sockets.controlPath { log.info("control socket at \(control)") }
         log.info("ready", metadata: ["workers": "\(configuration.workers)", "descriptors": "\(descriptorsLimit)"])
     }
@@ -216,8 +217,11 @@ package final class Server {
     private func tell(_ finding: Watchdog.Finding) {
         switch finding {
         case .stuck(let worker):
+            door.changeHealth { $0.stuckWorkers += 1 }
             log.error("worker \(worker) makes no progress", metadata: ["seconds": "\(Watchdog.patience)"])
-        case .recovered(let worker): log.warning("worker \(worker) goes on")
+        case .recovered(let worker):
+            door.changeHealth { $0.stuckWorkers -= 1 }
+            log.warning("worker \(worker) goes on")
         case .lost(let worker):
             log.critical("worker \(worker) is lost; the process ends so that it can be started anew")
             writer.end()
@@ -231,6 +235,7 @@ package final class Server {
             return hub.tellAll(.endNow)
         }
         isDraining = true
+        door.changeHealth { $0.isLeaving = true }
         log.info("draining: held polls are answered, running requests may finish")
         hub.tellAll(.drain)
         drainTimer = LoopTimer(loop: loop) { [unowned self] in

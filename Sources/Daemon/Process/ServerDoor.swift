@@ -11,6 +11,8 @@ final class ServerDoor: Sendable {
     private let reloadCounts = Guarded<(done: UInt64, refused: UInt64)>((0, 0))
     private let connections = Atomic<Int>(0)
     private let held = Atomic<Int>(0)
+    private let adminConnections = Atomic<Int>(0)
+    private let kept = Guarded(Health(isLeaving: false, stuckWorkers: 0))
     private let connectionsOfClients = Guarded(ClientCounts())
     private let pollsOfClients = Guarded(ClientCounts())
 
@@ -55,6 +57,19 @@ final class ServerDoor: Sendable {
     func takePoll(_ key: ClientKey, limit: Int) -> Bool { pollsOfClients.withLock { $0.take(key, limit: limit) } }
 
     func giveBackPoll(_ key: ClientKey) { pollsOfClients.withLock { $0.giveBack(key) } }
+
+    /// - Returns: false if there are as many as the limit lets there be.
+    func takeAdminConnection(limit: Int) -> Bool {
+        if adminConnections.add(1, ordering: .relaxed).newValue <= limit { return true }
+        giveBackAdminConnection()
+        return false
+    }
+
+    func giveBackAdminConnection() { adminConnections.subtract(1, ordering: .relaxed) }
+
+    var health: Health { kept.withLock { $0 } }
+
+    func changeHealth(_ change: (inout Health) -> Void) { kept.withLock { change(&$0) } }
 
     var connectionCount: Int { connections.load(ordering: .relaxed) }
 

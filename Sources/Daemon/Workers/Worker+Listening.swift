@@ -29,14 +29,20 @@ extension Worker {
                 accept(outcome) { socket, _ in _ = ControlStream(worker: self, socket: socket) }
             }
         }
+        // So do those who ask whether clients are to be sent here; they are few by a limit of their own.
+        adminListener = sockets.admin.map { socket in
+            Listener(loop: loop, socket: socket) { [unowned self] outcome in
+                accept(outcome) { socket, _ in AdminStream(worker: self, socket: socket).admit() }
+            }
+        }
     }
 
     /// Who already waits on a socket that is replaced is served first.
     func listenAnew(on sockets: ListeningSockets.Share) {
         guard !isDraining else { return }
-        for listener in listeners + (controlListener.map { [$0] } ?? []) { listener.becameReady([]) }
-        for listener in listeners { listener.pause() }
-        controlListener?.pause()
+        let previous = listeners + [controlListener, adminListener].compactMap { $0 }
+        for listener in previous { listener.becameReady([]) }
+        for listener in previous { listener.pause() }
         listeners = []
         listen(on: sockets)
         if acceptPausedUntil != nil { for listener in listeners { listener.pause() } }
@@ -66,13 +72,15 @@ extension Worker {
     /// The limit is the process', so another worker's connections may have made room: it is looked at now and then.
     func resumeAccepting() {
         guard let until = acceptPausedUntil, loop.now >= until else { return }
+        // These are not under the limit, but they have paused themselves if no descriptor was left.
+        adminListener?.resume()
+        if !isDraining { controlListener?.resume() }
         guard server.connectionCount < service.connectionsLimit, !isDraining else {
             acceptPausedUntil = loop.now + Self.acceptPause
             return
         }
         acceptPausedUntil = nil
         for listener in listeners { listener.resume() }
-        controlListener?.resume()
     }
 
     /// A connection was to begin with a PROXY header and didn't.

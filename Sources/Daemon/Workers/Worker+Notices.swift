@@ -20,6 +20,8 @@ extension Worker {
         case .endNow:
             isDraining = true
             isEnding = true
+            // Until here it was asked whether clients are to be sent elsewhere.
+            adminListener?.pause()
             for stream in streams { stream?.end() }
         case .reloaded(let stream, let serial, let errors):
             guard let stream = streams[stream] as? ControlStream, stream.serial == serial else { return }

@@ -51,6 +51,7 @@ final class Worker {
     private var timer: LoopTimer?
     var listeners: [Listener] = []
     var controlListener: Listener?
+    var adminListener: Listener?
     /// When to look whether there is room again; nil while accepting.
     var acceptPausedUntil: Int64?
     private var inbox: LoopInboxSource<WorkerNotice>?
@@ -239,6 +240,7 @@ final class Worker {
         }
         listeners = []
         controlListener = nil
+        adminListener = nil
         inbox = nil
         timer = nil
     }

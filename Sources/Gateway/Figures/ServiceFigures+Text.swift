@@ -124,6 +124,10 @@ extension ServiceFigures {
                 key: "refused_connections", metric: "pollhold_connections_refused_total", kind: .counter,
                 prose: "Connections refused because their client had too many.", value: traffic.connectionsRefused),
             Figure(
+                key: "admin_connections_refused", metric: "pollhold_admin_connections_refused_total", kind: .counter,
+                prose: "Connections to the admin listener that were closed because there were too many.",
+                value: traffic.adminConnectionsRefused),
+            Figure(
                 key: "proxied", metric: "pollhold_requests_proxied_total", kind: .counter,
                 prose: "Requests passed to the application.", value: traffic.proxied),
             Figure(

@@ -13,6 +13,7 @@ package struct WorkerFigures: Sendable {
     package var preamblesRefused: UInt64 = 0
     /// Connections of clients that had as many as one may have.
     package var connectionsRefused: UInt64 = 0
+    package var adminConnectionsRefused: UInt64 = 0
     package var polls: UInt64 = 0
     /// Polls that were not held because all that may be held were, and because their client had as many as one may.
     package var pollsRefusedInAll: UInt64 = 0
@@ -51,6 +52,7 @@ package struct WorkerFigures: Sendable {
         refused += other.refused
         preamblesRefused += other.preamblesRefused
         connectionsRefused += other.connectionsRefused
+        adminConnectionsRefused += other.adminConnectionsRefused
         polls += other.polls
         pollsRefusedInAll += other.pollsRefusedInAll
         pollsRefusedOfClient += other.pollsRefusedOfClient

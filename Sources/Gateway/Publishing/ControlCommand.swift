@@ -11,6 +11,7 @@ package enum ControlCommand {
     case delete(ChannelName)
     case status
     case metrics
+    case health(HealthQuestion)
     case reload
     /// Take back what the app has granted to a credential; nil: to everybody.
     case revoke(credential: [UInt8]?)
@@ -53,6 +54,9 @@ package enum ControlCommand {
         } else if path.equals("/metrics") {
             try Self.require(head, .get, "GET")
             self = .metrics
+        } else if let question = HealthQuestion(path) {
+            guard head.method == .get || head.method == .head else { throw .methodNotAllowed(allowed: "GET, HEAD") }
+            self = .health(question)
         } else if path.equals("/reload") {
             try Self.require(head, .post, "POST")
             self = .reload
@@ -113,13 +117,15 @@ package enum ControlCommand {
 /// What is wrong with a request on the control socket, apart from its body.
 package enum ControlError: Error {
     case unknownPath
+    /// On the admin listener.
+    case unknownAdminPath
     case methodNotAllowed(allowed: StaticString)
     case badParameter(StaticString, StaticString)
     case badChannel(ChannelNameError)
 
     package var status: Int {
         switch self {
-        case .unknownPath: 404
+        case .unknownPath, .unknownAdminPath: 404
         case .methodNotAllowed: 405
         case .badParameter, .badChannel: 400
         }
@@ -133,7 +139,9 @@ package enum ControlError: Error {
     package var reason: String {
         switch self {
         case .unknownPath:
-            "unknown path; there are /publish, /channels, /channels/NAME, /status, /metrics, /reload, /revoke and /poll"
+            "unknown path; there are /publish, /channels, /channels/NAME, /status, /metrics, /health/live, "
+                + "/health/ready, /reload, /revoke and /poll"
+        case .unknownAdminPath: "unknown path; there are /health/live, /health/ready and /metrics"
         case .methodNotAllowed(let allowed): "the method is not allowed here; \(allowed) is"
         case .badParameter(let name, let expected): "\(name) must be \(expected)"
         case .badChannel(let error): "the channel name is not valid: \(error)"

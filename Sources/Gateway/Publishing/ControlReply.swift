@@ -121,6 +121,21 @@ package struct ControlReply {
 
     package static func metrics(_ figures: ServiceFigures) -> ControlReply { ControlReply(text: figures.prometheus) }
 
+    /// 200 for yes and 503 for no, which is what load balancers look at; the body is for people.
+    package static func health(_ question: HealthQuestion, _ health: Health) -> ControlReply {
+        let reason = health.reason(against: question)
+        var body: [UInt8] = []
+        body.append(question == .live ? #"{"live":"# : #"{"ready":"#)
+        if let reason {
+            body.append(#"false,"reason":"#)
+            body.append(jsonText: reason)
+        } else {
+            body.append("true")
+        }
+        body.append("}\n")
+        return ControlReply(status: reason == nil ? 200 : 503, json: body)
+    }
+
     /// Writes head and body.
     package func write(for manner: RequestManner, date: DateField, into writer: inout HTTPWriter) {
         writer.statusLine(status)
