@@ -98,7 +98,7 @@ struct ArchitectureTests {
         #expect(words.count > 20)
         for word in words {
             let isThere = files.contains { path in
-                path.hasPrefix(word + "/") || path.hasSuffix("/\(word).swift") || path.hasPrefix("Tests/\(word)/")
+                path.hasPrefix(word + "/") || path.contains("/\(word)/") || path.hasSuffix("/\(word).swift") || path.hasPrefix("Tests/\(word)/")
             }
             #expect(isThere || word == "Tests", "the README names \(word)")
         }
