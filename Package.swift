@@ -111,7 +111,8 @@ let package = Package(
         .target(name: "CFaultyDisk", dependencies: ["CSQLite"], path: "Tests/CFaultyDisk"),
         tests("StorageTests", ["Storage", "Polling", "ByteText", "CSQLite", "CFaultyDisk"]),
         tests("ConfigFileTests", ["ConfigFile"], cases: true),
-        tests("GatewayTests", ["Gateway", "HTTP1", "Polling", "ConfigFile", "JSONText", "ByteText"]),
+        tests(
+            "GatewayTests", ["Gateway", "HTTP1", "Polling", "ConfigFile", "JSONText", "ByteText", "SharedByTests"]),
         tests("SimulationTests", ["Gateway", "HTTP1", "Polling", "ConfigFile", "JSONText", "ByteText"]),
         tests(
             "EndToEndTests", ["pollhold", "Reactor", "HTTP1", "JSONText", "ByteText", "SharedByTests"], cases: true),

@@ -1,6 +1,7 @@
 import Foundation
 import Gateway
 import Polling
+import SharedByTests
 import Testing
 
 struct FiguresTests {
@@ -28,29 +29,37 @@ struct FiguresTests {
         #expect(object["draining"] as? Bool == false)
     }
 
-    /// Prometheus text format 0.0.4: each metric is described once, in front of its samples, and its name says its kind.
     @Test func `the metrics are well formed`() throws {
-        var described: Set<String> = []
-        var kind = ""
-        var current = ""
-        for line in String(decoding: figures.prometheus, as: UTF8.self).split(separator: "\n") {
-            let words = line.split(separator: " ").map(String.init)
-            if line.hasPrefix("# HELP") {
-                current = words[2]
-                #expect(described.insert(current).inserted, "\(current) twice")
-                #expect(words.count > 3)
-            } else if line.hasPrefix("# TYPE") {
-                #expect(words[2] == current)
-                kind = words[3]
-            } else {
-                #expect(words.count == 2)
-                let name = words[0].prefix { $0 != "{" }
-                #expect(name == current)
-                #expect(name.hasSuffix("_total") == (kind == "counter"))
-                #expect(UInt64(words[1]) != nil)
-            }
+        let text = try PrometheusText(String(decoding: figures.prometheus, as: UTF8.self))
+        #expect(text.families.count > 20)
+        #expect(text.value("pollhold_polls_held") == 6)
+        #expect(text.value("pollhold_polls_released_total", ["reason": "timeout"]) == 14)
+    }
+
+    @Test func `a server's name can't break out of its label`() throws {
+        var figures = figures
+        figures.servers = [ServerFigures(name: "unix:/a\"b\\c", isIn: true, active: 2)]
+        let text = try PrometheusText(String(decoding: figures.prometheus, as: UTF8.self))
+        #expect(text.value("pollhold_upstream_server_active", ["server": "unix:/a\"b\\c"]) == 2)
+    }
+
+    @Test func `a histogram's buckets add up, and its sum is in seconds`() throws {
+        var figures = figures
+        for microseconds: Int64 in [50, 250, 251, 3_000_000, 60_000_000] {
+            figures.traffic.deliveryDelays.count(microseconds * 1000, on: .delay)
         }
-        #expect(described.count > 20)
+        let text = try PrometheusText(String(decoding: figures.prometheus, as: UTF8.self))
+        let name = "pollhold_delivery_delay_seconds"
+        #expect(text.value(name + "_bucket", ["le": "0.0001"]) == 1)
+        #expect(text.value(name + "_bucket", ["le": "0.00025"]) == 2)
+        #expect(text.value(name + "_bucket", ["le": "0.0005"]) == 3)
+        #expect(text.value(name + "_bucket", ["le": "2.5"]) == 3)
+        #expect(text.value(name + "_bucket", ["le": "10"]) == 4)
+        #expect(text.value(name + "_bucket", ["le": "+Inf"]) == 5)
+        #expect(text.value(name + "_sum") == 63.000551)
+        let object = try #require(try JSONSerialization.jsonObject(with: Data(figures.json)) as? [String: Any])
+        let delay = try #require(object["delivery_delay"] as? [String: Int])
+        #expect(delay == ["count": 5, "p50_microseconds": 500, "p99_microseconds": 10_000_000])
     }
 
     @Test(arguments: [

@@ -13,7 +13,10 @@ final class AdminStream: ServerStream {
     /// Counts the connection, or closes it at once.
     func admit() {
         isCounted = worker.server.takeAdminConnection(limit: Self.connectionsLimit)
-        guard !isCounted else { return }
+        if isCounted {
+            worker.adminConnections += 1
+            return
+        }
         worker.figures.adminConnectionsRefused += 1
         end()
     }
@@ -44,7 +47,12 @@ final class AdminStream: ServerStream {
     override func outputDrained() { answersTaken() }
 
     override func ended() {
-        if isCounted { worker.server.giveBackAdminConnection() }
+        guard isCounted else { return }
         isCounted = false
+        worker.adminConnections -= 1
+        worker.server.giveBackAdminConnection()
     }
+
+    /// It is asked while a drain lasts, on connections old and new; the worker ends without waiting for it.
+    override func drain() {}
 }

@@ -229,7 +229,7 @@ final class ControlStream: ServerStream {
         isPolling = false
         command = nil
         send(shared: answer.bytes)
-        worker.figures.count(answer)
+        worker.count(answer, on: number)
         exchangeEnded(keepsAlive: answer.keepsAlive)
         watchOutput()
     }

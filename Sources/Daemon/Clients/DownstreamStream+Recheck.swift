@@ -60,7 +60,8 @@ extension DownstreamStream {
             machine: machine(pending, route, returning: requestID), method: pending.head.method,
             wantedServer: ProxiedExchange.stickyServer(pending.head, in: worker.service.upstream),
             returnedRequestID: requestID,
-            place: SharedRechecks.Place(worker: worker.number, stream: number, serial: worker.nextSerial()))
+            place: SharedRechecks.Place(worker: worker.number, stream: number, serial: worker.nextSerial()),
+            receivedAt: worker.loop.now)
         if route.observes, let request { return pass(poll, observing: observation(of: request)) }
         // What may not be held is not refused either: the app answers it, as it would without us.
         guard let request,
@@ -112,14 +113,14 @@ extension DownstreamStream {
             question.seekServer()
         case .relay:
             guard let question = poll.question else { preconditionFailure("there is an answer to relay") }
-            endPlace(poll)
+            endAnswered(poll)
             exchange = .proxied(question)
         case .share(let leader): share(poll, with: leader)
         case .answer(let kept):
-            endPlace(poll)
+            endAnswered(poll)
             send(kept ?? KeptAnswer(poll.request.route.empty, date: worker.switchboard.date))
         case .fail(let failure):
-            endPlace(poll)
+            endAnswered(poll)
             answer(PlainAnswer(failure))
         case .pass: pass(poll)
         }
@@ -140,7 +141,7 @@ extension DownstreamStream {
         else {
             preconditionFailure("a shared answer is there when it is shared")
         }
-        endPlace(poll)
+        endAnswered(poll)
         send(KeptAnswer(whole: head, body: withheld.content))
     }
 
@@ -226,6 +227,11 @@ extension DownstreamStream {
         let question = poll.question
         poll.question = nil
         question?.downstreamGone()
+    }
+
+    private func endAnswered(_ poll: RecheckedPoll) {
+        worker.figures.recheckTimes.count(worker.loop.now - poll.receivedAt, on: .poll)
+        endPlace(poll)
     }
 
     private func endPlace(_ poll: RecheckedPoll) {

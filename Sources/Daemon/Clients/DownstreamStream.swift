@@ -199,7 +199,7 @@ final class DownstreamStream: ServerStream {
         watchTaken(answer.taken)
         endPlace()
         endPoll()
-        worker.figures.count(answer)
+        worker.count(answer, on: number)
         finishAccessEntry(status: answer.status, bytes: answer.bodyBytes, poll: answer)
         exchangeEnded(keepsAlive: answer.keepsAlive)
         watchOutput()

@@ -18,11 +18,14 @@ final class RecheckedPoll {
     let returnedRequestID: RequestID?
     /// In the table of polls that take each other's place.
     let place: SharedRechecks.Place
+    /// In nanoseconds of the loop's clock.
+    let receivedAt: Int64
     var question: ProxiedExchange?
 
     init(
         request: RecheckRequest, requestBytes: [UInt8], machine: ProxyExchange, method: Method,
-        wantedServer: Balancer.ServerNumber?, returnedRequestID: RequestID?, place: SharedRechecks.Place
+        wantedServer: Balancer.ServerNumber?, returnedRequestID: RequestID?, place: SharedRechecks.Place,
+        receivedAt: Int64
     ) {
         self.request = request
         self.requestBytes = requestBytes
@@ -31,6 +34,7 @@ final class RecheckedPoll {
         self.wantedServer = wantedServer
         self.returnedRequestID = returnedRequestID
         self.place = place
+        self.receivedAt = receivedAt
     }
 }
 

@@ -54,6 +54,7 @@ extension ProxiedExchange {
         record.server = lease.server
         record.attempts += 1
         record.assignedAt = worker.loop.now
+        responseBegunAt = nil
         do throws(SystemError) {
             let stream = try worker.upstreamStream(
                 lease, in: group, fresh: fresh, mayBeRepeated: machine.mayBeRepeated)
@@ -84,7 +85,9 @@ extension ProxiedExchange {
     func endLease(_ outcome: Balancer.Outcome) {
         guard let lease else { return }
         self.lease = nil
-        group.ended(lease.server, outcome, now: worker.now)
+        let responseTime = responseBegunAt.flatMap { begun in record.assignedAt.map { begun - $0 } }
+        responseBegunAt = nil
+        group.ended(lease.server, outcome, responseTime: responseTime, now: worker.now)
     }
 
     // MARK: Failures

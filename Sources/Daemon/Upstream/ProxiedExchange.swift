@@ -51,6 +51,8 @@ final class ProxiedExchange {
     var upstreamTunnelHasEnded = false
     var downstreamTunnelHasEnded = false
     var record = ExchangeRecord()
+    /// When the app's final response began, also where the client has had nothing of it.
+    var responseBegunAt: Int64?
 
     var asksForUpgrade: Bool { machine.asksForUpgrade }
     var isTunnel: Bool { machine.progress == .tunnel }
@@ -202,6 +204,7 @@ final class ProxiedExchange {
 
     /// A response head stands in `worker.responseHead`.
     func responseHead() {
+        if !worker.responseHead.isInterim, responseBegunAt == nil { responseBegunAt = worker.loop.now }
         if withheld != nil, withholdsHead() { return setUpstreamClock() }
         switch machine.response(worker.responseHead, cookies: cookies, into: &worker.output) {
         case .interim: setUpstreamClock()

@@ -33,6 +33,8 @@ final class UpstreamGroup: Sendable {
         /// Which of them is next; moved on by a failure.
         var turn = 0
         var generation: UInt32 = 0
+        /// How long its responses took to begin.
+        var times = Histogram()
     }
 
     let configuration: Configuration.Upstream
@@ -88,8 +90,12 @@ final class UpstreamGroup: Sendable {
     /// - Returns: false if a grant is on its way; it is then to be given back when it comes.
     func cancel(_ ticket: Balancer.Ticket) -> Bool { state.withLock { $0.balancer.cancel(ticket) } }
 
-    func ended(_ server: Balancer.ServerNumber, _ outcome: Balancer.Outcome, now: Moment) {
+    /// - Parameter responseTime: in nanoseconds; nil: no response began.
+    func ended(
+        _ server: Balancer.ServerNumber, _ outcome: Balancer.Outcome, responseTime: Int64? = nil, now: Moment
+    ) {
         change { state in
+            if let responseTime { state.places[server].times.count(responseTime, on: .upstream) }
             if outcome == .failed { state.places[server].turn += 1 }
             return state.balancer.ended(server, outcome, now: now)
         }
@@ -119,7 +125,9 @@ final class UpstreamGroup: Sendable {
         guard isNew else { return }
         log.info("resolved \(names[server])", metadata: ["addresses": "\(addresses.map(\.description))"])
         change { state in
-            state.places[server] = Place(addresses: addresses, generation: state.places[server].generation &+ 1)
+            state.places[server].addresses = addresses
+            state.places[server].turn = 0
+            state.places[server].generation &+= 1
             return state.balancer.setResolved(server, true, now: now)
         }
     }
@@ -144,7 +152,7 @@ final class UpstreamGroup: Sendable {
             names.indices.map { server in
                 ServerFigures(
                     name: names[server], isIn: state.balancer.isIn(server),
-                    active: state.balancer.activeCount(of: server))
+                    active: state.balancer.activeCount(of: server), times: state.places[server].times)
             }
         }
     }

@@ -52,6 +52,8 @@ final class Worker {
     var listeners: [Listener] = []
     var controlListener: Listener?
     var adminListener: Listener?
+    /// Of the connections; a drain doesn't wait for them.
+    var adminConnections = 0
     /// When to look whether there is room again; nil while accepting.
     var acceptPausedUntil: Int64?
     private var inbox: LoopInboxSource<WorkerNotice>?
@@ -65,6 +67,8 @@ final class Worker {
     /// A turn has asked as many questions as it may.
     var hasMoreQuestions = false
     private var lastSerial: UInt64 = 0
+    /// The clock as it was last read while woken polls were answered.
+    private var answeringAt: Int64 = 0
 
     /// A worker's whole life, on its own thread.
     static func serve(
@@ -199,6 +203,14 @@ final class Worker {
         return result
     }
 
+    /// A poll of this connection has been answered.
+    func count(_ answer: PollAnswer, on number: Int) {
+        let now = max(answeringAt, loop.now)
+        let lasted = switchboard.nanosecondsOfPoll(on: number, now: Moment(nanoseconds: now))
+        // One access to the figures: the check that it is the only one costs as much as the counting.
+        figures.count(answer, lasting: lasted, now: now)
+    }
+
     /// What was taken for a client that did not get it is there for others.
     func giveBack(_ taken: [TakenPosition]) {
         // Not even a full queue may keep it: it is nothing that was asked for.
@@ -234,10 +246,12 @@ final class Worker {
 
     /// Runs until a drain has let go of everything.
     func run() {
-        while !(isDraining && figures.connections == 0) {
+        while !(isDraining && figures.connections <= adminConnections) {
             loop.runTurn(waiting: !switchboard.hasWoken && touched.isEmpty && !hasRechecks)
             afterTurn()
         }
+        for stream in streams { stream?.end() }
+        dropClosed()
         listeners = []
         controlListener = nil
         adminListener = nil
@@ -271,13 +285,17 @@ final class Worker {
     }
 
     private func answerWoken() {
-        let end = EventLoop.monotonicNanoseconds() + Self.releaseSlice
+        guard switchboard.hasWoken else { return }
+        answeringAt = EventLoop.monotonicNanoseconds()
+        let end = answeringAt + Self.releaseSlice
         var count = 0
         while let (number, action) = switchboard.nextWoken() {
             perform(action, on: number)
             count += 1
             // The clock is read now and then: reading it for each answer would cost as much as a comparison saves.
-            if count % 32 == 0, EventLoop.monotonicNanoseconds() >= end { return }
+            guard count % 32 == 0 else { continue }
+            answeringAt = EventLoop.monotonicNanoseconds()
+            if answeringAt >= end { return }
         }
     }
 

@@ -54,7 +54,7 @@ extension ServiceFigures {
     }
 
     /// A label's value: quotes and backslashes are escaped. A path of the configuration has no line feed.
-    private static func labelled(_ path: String) -> String {
+    static func labelled(_ path: String) -> String {
         String(path.flatMap { $0 == "\"" || $0 == "\\" ? ["\\", $0] : [$0] })
     }
 

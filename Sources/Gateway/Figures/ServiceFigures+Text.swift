@@ -153,12 +153,14 @@ extension ServiceFigures {
     private var serverFigures: [Figure] {
         servers.map { server in
             Figure(
-                key: "", metric: "pollhold_upstream_server_up", label: "server=\"\(server.name)\"", kind: .gauge,
-                prose: "Whether requests go to the server as a matter of course.", value: server.isIn ? 1 : 0)
+                key: "", metric: "pollhold_upstream_server_up", label: "server=\"\(Self.labelled(server.name))\"",
+                kind: .gauge, prose: "Whether requests go to the server as a matter of course.",
+                value: server.isIn ? 1 : 0)
         }
             + servers.map { server in
                 Figure(
-                    key: "", metric: "pollhold_upstream_server_active", label: "server=\"\(server.name)\"",
+                    key: "", metric: "pollhold_upstream_server_active",
+                    label: "server=\"\(Self.labelled(server.name))\"",
                     kind: .gauge, prose: "Requests under way at the server.", value: UInt64(server.active))
             }
     }
@@ -192,7 +194,7 @@ extension ServiceFigures {
         text.append(#","configuration":"#)
         text.append(jsonText: configurationPath)
         var group = ""
-        for figure in figures.sorted(by: { Self.group(of: $0.key) < Self.group(of: $1.key) }) {
+        for figure in (figures + delayFigures).sorted(by: { Self.group(of: $0.key) < Self.group(of: $1.key) }) {
             let own = Self.group(of: figure.key)
             if own != group {
                 if !group.isEmpty { text.append("}") }
@@ -237,6 +239,7 @@ extension ServiceFigures {
             if !figure.label.isEmpty { text.append(contentsOf: "{\(figure.label)}".utf8) }
             text.append(contentsOf: " \(figure.value)\n".utf8)
         }
+        appendHistograms(to: &text)
         text.append(contentsOf: "# HELP pollhold_uptime_seconds Time since the start.\n".utf8)
         text.append(contentsOf: "# TYPE pollhold_uptime_seconds gauge\n".utf8)
         text.append(contentsOf: "pollhold_uptime_seconds \(max(0, uptime.components.seconds))\n".utf8)

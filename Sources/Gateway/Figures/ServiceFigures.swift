@@ -55,11 +55,14 @@ package struct ServerFigures: Equatable, Sendable {
     package let isIn: Bool
     /// Exchanges under way.
     package let active: Int
+    /// Until its responses began.
+    package let times: Histogram
 
-    package init(name: String, isIn: Bool, active: Int) {
+    package init(name: String, isIn: Bool, active: Int, times: Histogram = Histogram()) {
         self.name = name
         self.isIn = isIn
         self.active = active
+        self.times = times
     }
 }
 

@@ -1,4 +1,6 @@
 /// What one worker counts. Plain numbers that only grow, but for the first group, which says how many there are now.
+import Polling
+
 package struct WorkerFigures: Sendable {
     package var connections = 0
     package var held = 0
@@ -25,6 +27,11 @@ package struct WorkerFigures: Sendable {
     package var released = InlineArray<16, UInt64>(repeating: 0)
     /// Messages handed out in answers.
     package var delivered: UInt64 = 0
+    /// From a poll's request to its answer.
+    package var holdTimes = Histogram()
+    package var recheckTimes = Histogram()
+    /// From a publish to the answer of a poll that it released.
+    package var deliveryDelays = Histogram()
     package var proxied: UInt64 = 0
     /// Messages and signals that publish rules made, and rules that matched and could make none.
     package var rulePublishes: UInt64 = 0
@@ -37,9 +44,15 @@ package struct WorkerFigures: Sendable {
 
     package init() {}
 
-    package mutating func count(_ answer: PollAnswer) {
+    /// - Parameters:
+    ///   - lasting: from the poll's request on, in nanoseconds.
+    ///   - now: in nanoseconds of the clock by which messages are published.
+    package mutating func count(_ answer: PollAnswer, lasting: Int64, now: Int64) {
         released[answer.release.place] += 1
         delivered += UInt64(answer.messages)
+        holdTimes.count(lasting, on: .poll)
+        guard answer.release == .message, let publishedAt = answer.publishedAt else { return }
+        deliveryDelays.count(now - publishedAt.nanoseconds, on: .delay)
     }
 
     package mutating func add(_ other: WorkerFigures) {
@@ -59,6 +72,9 @@ package struct WorkerFigures: Sendable {
         abandonedPolls += other.abandonedPolls
         for index in released.indices { released[index] += other.released[index] }
         delivered += other.delivered
+        holdTimes.add(other.holdTimes)
+        recheckTimes.add(other.recheckTimes)
+        deliveryDelays.add(other.deliveryDelays)
         proxied += other.proxied
         rulePublishes += other.rulePublishes
         skippedRules += other.skippedRules

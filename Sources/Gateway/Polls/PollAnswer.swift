@@ -9,6 +9,8 @@ package struct PollAnswer {
     /// Messages in it.
     package let messages: Int
     package let release: PollExchange.Release
+    /// When the first of its messages was; nil if it has none.
+    package let publishedAt: Moment?
     /// To be given back to the pool if the answer can't be written.
     package let taken: [TakenPosition]
     /// The connection may carry the next poll.

@@ -28,7 +28,8 @@ package struct PollAnswerEncoder {
         head.field("Content-Type", type.span)
         return finish(
             &head, status: isEmpty ? 204 : 200, style: style, number: found.number, gap: found.gap,
-            messages: found.messages.count, taken: found.taken, release: release)
+            messages: found.messages.count, publishedAt: found.messages.first?.publishedAt, taken: found.taken,
+            release: release)
     }
 
     private mutating func writeBody(_ found: Found, _ style: AnswerStyle) {
@@ -88,7 +89,7 @@ package struct PollAnswerEncoder {
         let bodyBytes = refusal.write(for: style.manner, date: date, into: &answer)
         return PollAnswer(
             bytes: answer.bytes, status: refusal.status, bodyBytes: bodyBytes, messages: 0, release: .full,
-            taken: [], keepsAlive: style.manner.keepsAlive)
+            publishedAt: nil, taken: [], keepsAlive: style.manner.keepsAlive)
     }
 
     // MARK: Bodies
@@ -151,7 +152,7 @@ package struct PollAnswerEncoder {
 
     private mutating func finish(
         _ head: inout HTTPWriter, status: Int, style: AnswerStyle, number: UInt64, gap: Bool, messages: Int,
-        taken: [TakenPosition], release: PollExchange.Release
+        publishedAt: Moment? = nil, taken: [TakenPosition], release: PollExchange.Release
     ) -> PollAnswer {
         head.field("Cache-Control", "no-store")
         head.field("Date", date.value.span)
@@ -172,8 +173,7 @@ package struct PollAnswerEncoder {
         if sendsBody { head.bytes.append(contentsOf: body) }
         return PollAnswer(
             bytes: head.bytes, status: status, bodyBytes: sendsBody ? body.count : 0, messages: messages,
-            release: release, taken: taken,
-            keepsAlive: style.manner.keepsAlive)
+            release: release, publishedAt: publishedAt, taken: taken, keepsAlive: style.manner.keepsAlive)
     }
 
     /// The browser of a page that knows no cursor keeps it.

@@ -193,8 +193,11 @@ package struct Switchboard {
             route: route, manner: style.manner, origin: .none, callback: style.callback)
     }
 
-    /// When the connection's poll was received, while it is under way.
-    package func startOfPoll(on number: ConnectionNumber) -> Moment { exchanges[number].startedAt }
+    /// How long the connection's last poll was under way, in nanoseconds. It changes nothing; but asked without
+    /// `mutating`, a worker would copy all of this for it.
+    package mutating func nanosecondsOfPoll(on number: ConnectionNumber, now: Moment) -> Int64 {
+        now.nanoseconds &- exchanges[number].startedAt.nanoseconds
+    }
 
     /// What the pool is to be told at the end of the turn: holds that have ended, and channels that this worker no
     /// longer holds on.
