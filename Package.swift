@@ -76,7 +76,7 @@ let package = Package(
         .executableTarget(
             name: "pollhold",
             dependencies: [
-                "Daemon", "Gateway", "ConfigFile", "HTTP1", "JSONText", "ByteText",
+                "Daemon", "Gateway", "ConfigFile", "Polling", "HTTP1", "JSONText", "ByteText",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: productSettings),

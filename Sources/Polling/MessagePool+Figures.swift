@@ -19,6 +19,20 @@ extension MessagePool {
             waiting: entry.holds.count + entry.watches.count)
     }
 
+    /// The channels on which most polls wait, those first, and among equals by name. O(channels) under the lock, and so
+    /// for an operator alone.
+    package func busiestChannels(prefix: [UInt8], limit: Int) -> [(name: ChannelName, figures: ChannelFigures)] {
+        let waiting = entries.compactMap { entry -> (name: ChannelName, waiting: Int)? in
+            guard let entry, entry.isInUse, entry.name.bytes.starts(with: prefix) else { return nil }
+            return (entry.name, entry.holds.count + entry.watches.count)
+        }
+        let first = waiting.sorted { one, other in
+            if one.waiting != other.waiting { return one.waiting > other.waiting }
+            return one.name.bytes.lexicographicallyPrecedes(other.name.bytes)
+        }
+        return first.prefix(limit).compactMap { name, _ in describe(name).map { (name, $0) } }
+    }
+
     /// Names behind ids, for whoever holds on them.
     package func channelNames(of channels: [ChannelID]) -> [ChannelName] {
         channels.compactMap { entries[Int($0.index)]?.name }

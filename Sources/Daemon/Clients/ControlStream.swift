@@ -47,6 +47,8 @@ final class ControlStream: ServerStream {
         case .listChannels(let prefix, let after, let limit):
             let names = worker.hub.withPool { $0.channelNames(prefix: prefix) }
             answer(ControlReply.channels(names, after: after, limit: limit))
+        case .listBusiest(let prefix, let limit):
+            answer(ControlReply.channels(worker.hub.withPool { $0.busiestChannels(prefix: prefix, limit: limit) }))
         case .describe(let name):
             guard let figures = worker.hub.withPool({ $0.describe(name) }) else { return answerUnknownChannel() }
             answer(ControlReply.channel(name, figures))

@@ -7,6 +7,8 @@ package enum ControlCommand {
     /// Publish the body. `channel` is the query's, percent-decoded; without it the body names its channels.
     case publish(channel: [UInt8]?, contentType: [UInt8]?, key: [UInt8]?)
     case listChannels(prefix: [UInt8], after: [UInt8]?, limit: Int)
+    /// Those on which most polls wait, with their figures.
+    case listBusiest(prefix: [UInt8], limit: Int)
     case describe(ChannelName)
     case delete(ChannelName)
     case status
@@ -38,9 +40,16 @@ package enum ControlCommand {
                 }
                 limit = min(limit, Int(min(number, UInt64(limit))))
             }
-            self = .listChannels(
-                prefix: try Self.parameter("prefix", of: head) ?? [], after: try Self.parameter("after", of: head),
-                limit: limit)
+            let (prefix, after) = (
+                try Self.parameter("prefix", of: head) ?? [], try Self.parameter("after", of: head)
+            )
+            switch try Self.parameter("order", of: head) {
+            case nil: self = .listChannels(prefix: prefix, after: after, limit: limit)
+            case Array("waiting".utf8):
+                guard after == nil else { throw .badParameter("after", "absent where the order is not that of names") }
+                self = .listBusiest(prefix: prefix, limit: limit)
+            default: throw .badParameter("order", "waiting, or absent")
+            }
         } else if path.count > 10, path.extracting(0..<10).equals("/channels/") {
             let name = try Self.channelName(path.extracting(10...))
             switch head.method {

@@ -81,8 +81,25 @@ package struct ControlReply {
         return ControlReply(json: body)
     }
 
+    package static func channels(_ channels: [(name: ChannelName, figures: ChannelFigures)]) -> ControlReply {
+        var body: [UInt8] = []
+        body.append(#"{"channels":["#)
+        for (index, channel) in channels.enumerated() {
+            if index > 0 { body.append(",") }
+            append(channel.name, channel.figures, to: &body)
+        }
+        body.append("]}\n")
+        return ControlReply(json: body)
+    }
+
     package static func channel(_ name: ChannelName, _ figures: ChannelFigures) -> ControlReply {
         var body: [UInt8] = []
+        append(name, figures, to: &body)
+        body.append("\n")
+        return ControlReply(json: body)
+    }
+
+    private static func append(_ name: ChannelName, _ figures: ChannelFigures, to body: inout [UInt8]) {
         body.append(#"{"channel":"#)
         body.append(jsonEscaped: name.bytes.span)
         body.append(#","depth":"#)
@@ -99,8 +116,7 @@ package struct ControlReply {
         body.append(decimal: UInt64(figures.bytes))
         body.append(#","waiting":"#)
         body.append(decimal: UInt64(figures.waiting))
-        body.append("}\n")
-        return ControlReply(json: body)
+        body.append("}")
     }
 
     package static func deleted(_ number: UInt64) -> ControlReply {
