@@ -4,7 +4,7 @@
 /// a kind and a duration, and setting, moving and clearing a deadline need no C timer and no heap. A number has at most
 /// one deadline at a time: a thing is in one phase. The table is as long as the highest number used and keeps nothing
 /// of numbers that were cleared.
-package struct DeadlineTable {
+package struct DeadlineTable: ~Copyable {
     /// A kind of clock; the owner gives it its number.
     package struct Kind: Equatable, Sendable {
         package let index: Int
@@ -40,15 +40,15 @@ package struct DeadlineTable {
     package mutating func set(_ number: Int, _ kind: Kind, lasting duration: Int64, now: Int64) {
         clear(number)
         while entries.count <= number { entries.append(Entry()) }
-        let queue = queueIndex(kind, duration)
-        let last = queues[queue].last
-        entries[number] = Entry(deadline: now + duration, previous: last, next: Self.none, queue: Int16(queue))
+        let index = queueIndex(kind, duration)
+        let last = queues[index].last
+        entries[number] = Entry(deadline: now + duration, previous: last, next: Self.none, queue: Int16(index))
         if last == Self.none {
-            queues[queue].first = Int32(number)
+            queues[index].first = Int32(number)
         } else {
             entries[Int(last)].next = Int32(number)
         }
-        queues[queue].last = Int32(number)
+        queues[index].last = Int32(number)
         count += 1
     }
 

@@ -1,8 +1,9 @@
 /// One thread's event loop over libevent's raw events: it waits, and tells event sources that they are ready.
 ///
 /// The law of a turn: `runTurn` waits once, calls the sources that became ready, calls those that asked to be called
-/// again, and returns; the caller then does its own end-of-turn work (`afterTurn`). libevent 2.1 has no hooks of its
-/// own around the wait, so the turn is a function rather than a callback.
+/// again, settles what streams are in doubt about, and returns; the caller then does its own end-of-turn work
+/// (`afterTurn`). libevent 2.1 has no hooks of its own around the wait, so the turn is a function rather than a
+/// callback.
 ///
 /// Not `Sendable`: a loop, its sources and all that hangs on them are made on one thread and never leave it.
 import CLibevent
@@ -13,13 +14,19 @@ import Glibc
     let base: OpaquePointer
 
     /// Bytes read by one readiness; larger reads cost memory per loop, not per stream.
-    package static let readBytesLimit = 65536
+    package static let readBytesLimit = 98304
+
+    private static let joinedBytesLimit = 4096
 
     /// What a stream reads into before it lends the bytes. One for all streams of the loop, so that an idle stream
     /// owns no buffer.
     let readBuffer: UnsafeMutableRawBufferPointer
 
+    /// Where a stream puts two small pieces together for one send.
+    let joinBuffer: UnsafeMutableRawBufferPointer
+
     private var again: [EventSource] = []
+    private var doubtful = DoubtfulStreams()
     private var turnTime: Int64?
     private var wantsToEnd = false
 
@@ -37,11 +44,15 @@ import Glibc
         }
         unsafe self.base = base
         unsafe readBuffer = .allocate(byteCount: Self.readBytesLimit, alignment: 64)
+        // Taken from the system now, once, and not while the first large body passes.
+        unsafe readBuffer.initializeMemory(as: UInt8.self, repeating: 0)
+        unsafe joinBuffer = .allocate(byteCount: Self.joinedBytesLimit, alignment: 64)
     }
 
     deinit {
         unsafe event_base_free(base)
         unsafe readBuffer.deallocate()
+        unsafe joinBuffer.deallocate()
     }
 
     /// The version of libevent that is running, e.g. `2.1.12-stable`.
@@ -67,9 +78,14 @@ import Glibc
     /// - Parameter waiting: false only looks and never waits.
     package func runTurn(waiting: Bool = true) {
         turnTime = nil
-        let flags = waiting && again.isEmpty ? EVLOOP_ONCE : EVLOOP_ONCE | EVLOOP_NONBLOCK
+        let flags = waiting && again.isEmpty && doubtful.isEmpty ? EVLOOP_ONCE : EVLOOP_ONCE | EVLOOP_NONBLOCK
         let result = unsafe event_base_loop(base, flags)
         precondition(result != -1, "epoll_wait failed on a live loop")
+        callThoseAgain()
+        settleDoubts()
+    }
+
+    private func callThoseAgain() {
         guard !again.isEmpty else { return }
         let sources = again
         again.removeAll(keepingCapacity: true)
@@ -77,6 +93,12 @@ import Glibc
             source.isQueuedAgain = false
             source.becameReady([])
         }
+    }
+
+    /// What comes to light is read in this turn; a stream that is in doubt again waits for the next.
+    private func settleDoubts() {
+        guard !doubtful.isEmpty else { return }
+        for (stream, events) in doubtful.ask() { stream.settled(events) }
     }
 
     /// Runs turns until `end()`, with `afterTurn` behind each.
@@ -90,6 +112,13 @@ import Glibc
 
     /// Lets `run` return after the present turn.
     package func end() { wantsToEnd = true }
+
+    /// Asks the system at the end of this turn whether `stream` has more to read, or an end.
+    func settle(_ stream: ByteStream) {
+        guard !stream.isInDoubt else { return }
+        stream.isInDoubt = true
+        doubtful.append(stream)
+    }
 
     /// Calls `source` once more in the next turn, which then does not wait. For work that was cut to keep turns short.
     func callAgain(_ source: EventSource) {

@@ -11,12 +11,12 @@ enum Budget: String, CaseIterable {
 
     var instructions: Double {
         switch self {
-        case .firstPoll: 24500
-        case .delivery: 4300
+        case .firstPoll: 23300
+        case .delivery: 3500
         case .poll: 17500
-        case .line: 11500
-        case .request: 26000
-        case .proxied: 42500
+        case .line: 12300
+        case .request: 23700
+        case .proxied: 33000
         }
     }
 
@@ -27,7 +27,7 @@ enum Budget: String, CaseIterable {
         case .poll: 5.5
         case .line: 6.5
         case .request: 16.5
-        case .proxied: 3
+        case .proxied: 2.8
         }
     }
 }

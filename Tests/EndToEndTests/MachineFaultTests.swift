@@ -51,6 +51,7 @@ struct MachineFaultTests {
             upstream: http://127.0.0.1:\(app.port)
             workers: 1
             control: { socket: SOCKET }
+            timeouts: { head: 10m, keep_alive: 10m }
             """, launcher: ["/bin/sh", "-c", "ulimit -n 80; exec \"$@\"", "sh"])
         let client = try TestClient(port: pollhold.port)
         #expect(try client.request("GET", "/").text == "ok")
@@ -60,8 +61,8 @@ struct MachineFaultTests {
             poll(nil, 0, 2)
             return pollhold.descriptors >= 80
         }
-        #expect(try client.request("GET", "/").status == 502)
-        #expect(try client.request("POST", "/", body: [1]).status == 502)
+        let refused = (try client.request("GET", "/").status, try client.request("POST", "/", body: [1]).status)
+        #expect(refused == (502, 502))
         publishers.removeAll()
         try waitUntil("the app is in reach") { try client.request("GET", "/").text == "ok" }
         try waitUntil("publishers are served") { (try? pollhold.publish("news", "1"))?.status == 200 }

@@ -148,14 +148,14 @@ enum ResponseLaws {
         let upgrade = exchange.asksForUpgrade
         let found = ReadResponse(
             sent, ends: [sent.count], to: request.method, upgrade: upgrade, limits: .generous)
-        guard let last = outcome.heads.last, exchange.progress != .waiting else {
+        guard let last = outcome.heads.last, !exchange.awaitsResponse else {
             let isOver = found.isWhole || found.heads.contains { !$0.isInterim }
             return try require(!isOver, "only interim responses, but the client got \(found.steps)")
         }
         try require(found.consumed == sent.count, "the client has bytes left: \(text)")
         try require(found.heads.last?.status == last.status, "another status: \(text)")
         try require(found.content == outcome.content, "other content: \(text)")
-        if exchange.progress == .tunnel { return }
+        if exchange.isTunnel { return }
         if outcome.isWhole {
             try require(found.isWhole, "whole, but the client sees it cut: \(text)")
             try require(

@@ -6,7 +6,7 @@ import Polling
 import Testing
 
 /// Sharing of answers, and the order of one connection's events. What is lost or doubled is the simulation's business.
-struct SwitchboardTests {
+final class SwitchboardTests {
     var pool = MessagePool(
         limits: PoolLimits(messagesPerChannel: 10, age: .seconds(60), memoryBytes: 1 << 20, channels: 10))
     var switchboard = Switchboard(epoch: Epoch(random: 1))
@@ -22,7 +22,7 @@ struct SwitchboardTests {
     static func name(_ text: String) throws -> ChannelName { try ChannelName(Array(text.utf8).span) }
 
     /// How often the pool was asked is what sharing saves.
-    mutating func follow(_ first: Switchboard.Action, on number: Int, questions: inout Int) -> PollAnswer? {
+    func follow(_ first: Switchboard.Action, on number: Int, questions: inout Int) -> PollAnswer? {
         var action = first
         while true {
             switch action {
@@ -41,7 +41,7 @@ struct SwitchboardTests {
         }
     }
 
-    mutating func poll(_ number: Int, _ channels: [String], style: AnswerStyle = style(), mayHold: Bool = true) throws
+    func poll(_ number: Int, _ channels: [String], style: AnswerStyle = style(), mayHold: Bool = true) throws
         -> PollAnswer?
     {
         let request = PollRequest(
@@ -51,13 +51,13 @@ struct SwitchboardTests {
         return follow(action, on: number, questions: &questions)
     }
 
-    mutating func publish(_ channel: String, _ payload: String = "1") throws {
+    func publish(_ channel: String, _ payload: String = "1") throws {
         let item = PublishItem(channel: try Self.name(channel), payload: Array(payload.utf8), kind: .json)
         let (_, calls) = try pool.publish([item], now: now)
         for call in calls { switchboard.noticed(call.channel) }
     }
 
-    mutating func wakeAll() -> (answers: [Int: PollAnswer], questions: Int) {
+    func wakeAll() -> (answers: [Int: PollAnswer], questions: Int) {
         var answers: [Int: PollAnswer] = [:]
         var questions = 0
         while let (number, action) = switchboard.nextWoken() {
@@ -66,7 +66,7 @@ struct SwitchboardTests {
         return (answers, questions)
     }
 
-    @Test mutating func `holds that would be told the same share one question and one answer`() throws {
+    @Test func `holds that would be told the same share one question and one answer`() throws {
         for number in 0..<100 { #expect(try poll(number, ["a"]) == nil) }
         try publish("a")
         let (answers, questions) = wakeAll()
@@ -75,7 +75,7 @@ struct SwitchboardTests {
         #expect(Set(answers.values.map(\.bytes)).count == 1)
     }
 
-    @Test mutating func `holds that differ in manner, channels or position are told their own`() throws {
+    @Test func `holds that differ in manner, channels or position are told their own`() throws {
         _ = try poll(0, ["a"])
         _ = try poll(1, ["a"], style: Self.style(keepsAlive: false))
         _ = try poll(2, ["a", "b"])
@@ -91,7 +91,7 @@ struct SwitchboardTests {
         #expect(answers[0]?.bytes != answers[1]?.bytes)
     }
 
-    @Test mutating func `a hold that ended before its wake is passed over`() throws {
+    @Test func `a hold that ended before its wake is passed over`() throws {
         _ = try poll(0, ["a"])
         _ = try poll(1, ["a"])
         try publish("a")
@@ -102,13 +102,13 @@ struct SwitchboardTests {
         #expect(switchboard.heldCount == 1)
     }
 
-    @Test mutating func `a poll that may not be held is answered at once`() throws {
+    @Test func `a poll that may not be held is answered at once`() throws {
         let answer = try poll(0, ["a"], mayHold: false)
         #expect(answer?.release == .timeout)
         #expect(switchboard.heldCount == 0)
     }
 
-    @Test mutating func `holds end in the order of their deadlines`() throws {
+    @Test func `holds end in the order of their deadlines`() throws {
         _ = try poll(0, ["a"])
         now = Moment(nanoseconds: 5_000_000_000)
         _ = try poll(1, ["a"])
@@ -121,7 +121,7 @@ struct SwitchboardTests {
         #expect(switchboard.nextExpired(now: now) == nil)
     }
 
-    @Test mutating func `a drain tells that the connection ends`() throws {
+    @Test func `a drain tells that the connection ends`() throws {
         _ = try poll(0, ["a"])
         var questions = 0
         let action = switchboard.finish(0, .drain, closing: true)

@@ -46,7 +46,7 @@ struct RecheckWorld {
     var pool: MessagePool
     var gate = QuestionGate()
     var memory = RecheckMemory()
-    var boards: [RecheckBoard]
+    let boards: PerWorker<RecheckBoard>
     var inboxes: [[ChannelID]]
     var permits: [Int]
     var clients: [Client]
@@ -89,7 +89,7 @@ struct RecheckWorld {
         let isTight = Int.random(in: 0..<3, using: &random) == 0
         pool = MessagePool(
             limits: PoolLimits(age: .milliseconds(isTight ? 200 : 60_000), channels: isTight ? 1 : 100))
-        boards = (0..<workers).map { RecheckBoard(seed: seed &+ UInt64($0), workers: workers) }
+        boards = PerWorker(workers) { RecheckBoard(seed: seed &+ UInt64($0), workers: workers) }
         inboxes = Array(repeating: [], count: workers)
         permits = Array(repeating: 0, count: workers)
         names = try (0..<4).map { try ChannelName(Array("c\($0)".utf8).span) }
@@ -143,7 +143,7 @@ struct RecheckWorld {
         let askers = questions.map(\.client)
         if Set(askers).count != askers.count { violations.append(violation("two questions of one poll")) }
         let polling = clients.count { $0.isPolling }
-        let known = boards.reduce(0) { $0 + $1.count }
+        let known = boards.indices.reduce(0) { $0 + boards[$1].count }
         if polling != known { violations.append(violation("\(known) polls for \(polling) clients that wait")) }
         if fault != .noGate, gate.count != questions.count + permits.reduce(0, +) {
             violations.append(violation("\(gate.count) permits are out for \(questions.count) questions"))
@@ -169,7 +169,7 @@ struct RecheckWorld {
             violations.append(violation("client \(number) was never answered"))
         }
         // A permit that nobody wants any more goes round once.
-        for _ in boards { for worker in boards.indices { turn(worker) } }
+        for _ in boards.indices { for worker in boards.indices { turn(worker) } }
         if gate.count != 0 { violations.append(violation("\(gate.count) permits are lost")) }
         if pool.figures.waiting != 0 { violations.append(violation("\(pool.figures.waiting) watches are left")) }
     }

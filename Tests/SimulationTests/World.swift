@@ -27,7 +27,7 @@ struct World {
     let fault: Fault
     var random: Seeded
     var pool: MessagePool
-    var switchboards: [Switchboard]
+    let switchboards: PerWorker<Switchboard>
     /// Notices that were posted and not handled yet, per worker.
     var inboxes: [[ChannelID]]
     var clients: [SimulatedClient]
@@ -55,7 +55,7 @@ struct World {
                 messagesPerChannel: isTight ? 3 : 1000, age: .nanoseconds(isTight ? 300 : 1_000_000),
                 memoryBytes: isTight ? 4000 : 1 << 20, channels: isTight ? 2 : 1000))
         let epoch = epoch
-        switchboards = (0..<workers).map { _ in Switchboard(epoch: epoch) }
+        switchboards = PerWorker(workers) { _ in Switchboard(epoch: epoch) }
         inboxes = Array(repeating: [], count: workers)
         names = try (0..<5).map { try ChannelName(Array("c\($0)".utf8).span) }
         let batch = Int.random(in: 1...5, using: &random)
@@ -119,7 +119,7 @@ struct World {
     private mutating func check() {
         pool.checkInvariants()
         let held = clients.count { $0.isHeld }
-        let known = switchboards.reduce(0) { $0 + $1.heldCount }
+        let known = switchboards.indices.reduce(0) { $0 + switchboards[$1].heldCount }
         if held != known + unregistered.count {
             violations.append("seed \(seed): \(known) holds for \(held) waiting clients")
         }

@@ -21,9 +21,9 @@ final class AdminStream: ServerStream {
         end()
     }
 
-    override func headReceived() {
+    override func headReceived(_ head: borrowing RequestHead) {
         do throws(ControlError) {
-            switch try AdminQuestion(worker.requestHead) {
+            switch try AdminQuestion(head) {
             case .health(let question): answer(ControlReply.health(question, worker.server.health))
             case .metrics: answer(ControlReply.metrics(worker.statusFigures))
             }

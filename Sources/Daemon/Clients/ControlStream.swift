@@ -15,18 +15,18 @@ final class ControlStream: ServerStream {
     /// Tells this stream from an earlier one of the same number.
     private(set) lazy var serial = worker.nextSerial()
 
-    override func headReceived() {
+    override func headReceived(_ head: borrowing RequestHead) {
         do throws(ControlError) {
-            command = try ControlCommand(worker.requestHead)
+            command = try ControlCommand(head)
         } catch {
             command = nil
             return answerError(status: error.status, reason: error.reason, allow: error.allow)
         }
-        if case .length(let length) = worker.requestHead.framing, length > UInt64(worker.service.publishBodyLimit) {
+        if case .length(let length) = head.framing, length > UInt64(worker.service.publishBodyLimit) {
             // Refused before it is read; what is left of it ends the connection.
             refuseBody()
         } else if case .poll = command {
-            beginPoll()
+            beginPoll(head)
         }
     }
 
@@ -37,7 +37,7 @@ final class ControlStream: ServerStream {
         setClock(.body)
     }
 
-    override func requestReceived() {
+    override func requestReceived(trailers: borrowing FieldLines) {
         guard let command else { return }
         self.command = nil
         let body = body
@@ -129,8 +129,8 @@ final class ControlStream: ServerStream {
 
     // MARK: A trusted poll
 
-    private func beginPoll() {
-        switch worker.service.routes.decideTrusted(worker.requestHead) {
+    private func beginPoll(_ head: borrowing RequestHead) {
+        switch worker.service.routes.decideTrusted(head) {
         case .poll(let request):
             isPolling = true
             perform(worker.switchboard.received(request, on: number, now: worker.now))

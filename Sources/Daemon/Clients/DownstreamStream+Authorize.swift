@@ -34,13 +34,11 @@ final class AskedPoll {
 }
 
 extension DownstreamStream {
-    /// A poll's head stands in `worker.requestHead`.
     func beginAuthorized(
         _ route: HoldRoute, _ rule: AuthorizeRule, _ captures: PathPattern.Captures,
-        _ client: RequestForwarding.Client
+        _ client: RequestForwarding.Client, _ head: borrowing RequestHead
     ) {
-        let asked = AskedPoll(
-            route: route, rule: rule, captures: captures, client: client, head: worker.requestHead)
+        let asked = AskedPoll(route: route, rule: rule, captures: captures, client: client, head: head)
         if asked.credential != nil, let grant = worker.hub.rechecks.grant(asked.identity, now: worker.now) {
             return poll(asked, grant)
         }

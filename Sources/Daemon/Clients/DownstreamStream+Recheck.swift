@@ -7,13 +7,14 @@ import Polling
 import Reactor
 
 extension DownstreamStream {
-    /// A poll's head stands in `worker.requestHead`.
-    func beginRecheck(_ route: RecheckRoute, _ captures: PathPattern.Captures, _ client: RequestForwarding.Client) {
+    func beginRecheck(
+        _ route: RecheckRoute, _ captures: PathPattern.Captures, _ client: RequestForwarding.Client,
+        _ head: borrowing RequestHead
+    ) {
         worker.figures.polls += 1
-        let pending = PendingPoll(
-            route: .recheck(route), captures: captures, client: client, head: worker.requestHead)
+        let pending = PendingPoll(route: .recheck(route), captures: captures, client: client, head: head)
         // Its body is a part of the question.
-        if worker.requestHead.framing == .none { beginRecheck(pending, route) } else { awaitContent(of: pending) }
+        if head.framing == .none { beginRecheck(pending, route) } else { awaitContent(of: pending) }
     }
 
     /// The scratch serves other streams until the poll's body has come.

@@ -77,13 +77,11 @@ final class DownstreamStream: ServerStream {
 
     // MARK: Requests
 
-    override func headReceived() {
+    override func headReceived(_ head: borrowing RequestHead) {
         requestCount &+= 1
         let service = worker.service
         if let limit = service.requestsLimit, requestCount >= limit { endAfterExchange() }
         let rules = service.forwarding
-        // One copy of the references in it, where each lending from the worker would make its own.
-        let head = worker.requestHead
         let identity = ClientIdentity(head, peer: peer, rules: rules)
         let requestID = worker.requestIDs.id(of: head, identity, rules)
         accessEntry = worker.accessLog?.begin(
@@ -96,14 +94,15 @@ final class DownstreamStream: ServerStream {
         case .authorize(let route, let rule, let captures):
             beginAuthorized(
                 route, rule, captures,
-                RequestForwarding.Client(identity: identity, rules: rules, requestID: requestID))
+                RequestForwarding.Client(identity: identity, rules: rules, requestID: requestID), head)
         case .content(let hold, let captures):
             let client = RequestForwarding.Client(identity: identity, rules: rules, requestID: requestID)
             awaitContent(
-                of: PendingPoll(route: .hold(hold), captures: captures, client: client, head: worker.requestHead))
+                of: PendingPoll(route: .hold(hold), captures: captures, client: client, head: head))
         case .recheck(let route, let captures):
             beginRecheck(
-                route, captures, RequestForwarding.Client(identity: identity, rules: rules, requestID: requestID))
+                route, captures, RequestForwarding.Client(identity: identity, rules: rules, requestID: requestID),
+                head)
         case .answer(var plain):
             if rules.returnsRequestID { plain.requestID = requestID }
             answer(plain)
@@ -132,10 +131,10 @@ final class DownstreamStream: ServerStream {
         proxied.requestContent(bytes)
     }
 
-    override func requestReceived() {
+    override func requestReceived(trailers: borrowing FieldLines) {
         switch exchange {
         case .pending(let pending): begin(pending)
-        case .proxied(let proxied): proxied.requestEnded()
+        case .proxied(let proxied): proxied.requestEnded(trailers: trailers)
         case .none, .poll, .recheck, .asked: break
         }
     }

@@ -59,12 +59,14 @@ class ServerStream: WorkerStream {
     ///
     /// - Returns: how many of the bytes it takes up; nil if more are needed.
     func preambleReceived(_ bytes: Span<UInt8>) -> Int? { preconditionFailure("a subclass reads its preamble") }
-    /// A request's head stands in `worker.requestHead`.
-    func headReceived() { preconditionFailure("a subclass answers requests") }
+    /// A request's head, lent for this call.
+    func headReceived(_ head: borrowing RequestHead) { preconditionFailure("a subclass answers requests") }
     /// A piece of its body, lent for this call.
     func contentReceived(_ bytes: Span<UInt8>) {}
     /// The request is complete.
-    func requestReceived() {}
+    ///
+    /// - Parameter trailers: what came behind its content.
+    func requestReceived(trailers: borrowing FieldLines) {}
     /// The client has gone while its request was being answered.
     func abandon() {}
     /// The exchange under way is given up for want of time.
@@ -145,6 +147,10 @@ class ServerStream: WorkerStream {
 
     final override func received(_ bytes: Span<UInt8>) -> Int {
         var position = 0
+        // The scratch is taken out for the call: what is lent from here on is not copied, as what a class keeps is.
+        var head = RequestHead()
+        swap(&head, &worker.requestHead)
+        defer { swap(&head, &worker.requestHead) }
         while isOpen {
             switch phase {
             case .preamble:
@@ -167,7 +173,7 @@ class ServerStream: WorkerStream {
             case .head, .exchange, .discarding: break
             }
             // No byte would come behind a pause for an end that needs none.
-            if isPaused && !reader.isAtEnd || !readNext(bytes, &position) { return position }
+            if isPaused && !reader.isAtEnd || !readNext(bytes, &position, &head) { return position }
         }
         return bytes.count
     }
@@ -175,9 +181,9 @@ class ServerStream: WorkerStream {
     /// Reads one element of a request.
     ///
     /// - Returns: false when more bytes are needed.
-    private func readNext(_ bytes: Span<UInt8>, _ position: inout Int) -> Bool {
+    private func readNext(_ bytes: Span<UInt8>, _ position: inout Int, _ head: inout RequestHead) -> Bool {
         do throws(HTTPError) {
-            switch try reader.next(bytes, &position, head: &worker.requestHead, limits: worker.service.headLimits) {
+            switch try reader.next(bytes, &position, head: &head, limits: worker.service.headLimits) {
             case .needsMore:
                 if phase == .head, bytes.count > position { headHasBegun() }
                 return false
@@ -185,16 +191,20 @@ class ServerStream: WorkerStream {
                 phase = .exchange
                 isNew = false
                 requestHasEnded = false
-                manner = RequestManner(worker.requestHead)
+                manner = RequestManner(head)
                 if worker.isDraining { manner.keepsAlive = false }
                 worker.headBegunAt = headBegunAt
                 setClock(nil)
-                headReceived()
+                headReceived(head)
             case .content(let range):
                 take(bytes.extracting(range))
             case .end:
                 requestHasEnded = true
-                if phase == .discarding { beginNextRequest() } else if phase == .exchange { requestReceived() }
+                if phase == .discarding {
+                    beginNextRequest()
+                } else if phase == .exchange {
+                    requestReceived(trailers: head.trailers)
+                }
             }
         } catch {
             switch phase {
@@ -204,8 +214,8 @@ class ServerStream: WorkerStream {
             case .head:
                 manner = RequestManner()
                 // No other answer than one to HEAD has no body, and a client takes none for one.
-                let head = bytes.extracting(position...)
-                manner.isHeadOnly = head.count >= 5 && head.extracting(0..<5).equals("HEAD ")
+                let begun = bytes.extracting(position...)
+                manner.isHeadOnly = begun.count >= 5 && begun.extracting(0..<5).equals("HEAD ")
                 refuse(error)
             default:
                 manner.keepsAlive = false

@@ -5,19 +5,17 @@ import Gateway
 import HTTP1
 
 extension ProxiedExchange {
-    /// A response head stands in `worker.responseHead`.
-    ///
     /// - Returns: false if it goes to the client now.
-    func withholdsHead() -> Bool {
-        let status = worker.responseHead.status
+    func withholds(_ head: borrowing ResponseHead) -> Bool {
+        let status = head.status
         // Interim responses would be told to a client that may never see the final one.
-        if worker.responseHead.isInterim { return true }
+        if head.isInterim { return true }
         if authorizing != nil, status != 101 {
-            withheld?.head = worker.responseHead
+            withheld?.head = copy head
             return true
         }
         guard let poll = asking, let downstream, status != 101 else { return false }
-        withheld?.head = worker.responseHead
+        withheld?.head = copy head
         guard downstream.mayBeNothing(status, of: poll) else {
             relayIfAsked(downstream.questionAnswered(poll, isWhole: false))
             return true
@@ -66,8 +64,7 @@ extension ProxiedExchange {
         guard isAsked, let withheld, let head = withheld.head else { return }
         self.withheld = nil
         worker.output.reset()
-        worker.responseHead = head
-        responseHead()
+        responseHead(head)
         flushToDownstream()
         if !withheld.content.isEmpty { pass(withheld.content.span) }
         flushToDownstream()

@@ -13,7 +13,7 @@ import Reactor
 
 final class ProxiedExchange {
     /// Bytes that may wait on one side before the other is paused.
-    static let waitingBytesLimit = 65536
+    static let waitingBytesLimit = 32768
 
     let worker: Worker
     let route: ProxyRoute
@@ -55,9 +55,9 @@ final class ProxiedExchange {
     var responseBegunAt: Int64?
 
     var asksForUpgrade: Bool { machine.asksForUpgrade }
-    var isTunnel: Bool { machine.progress == .tunnel }
+    var isTunnel: Bool { machine.isTunnel }
     /// Some of the response has been passed on, so the client can be told nothing else any more.
-    var responseHasBegun: Bool { machine.progress != .waiting }
+    var responseHasBegun: Bool { !machine.awaitsResponse }
     var cutNeedsReset: Bool { machine.cutNeedsReset }
 
     /// - Parameter head: of the request.
@@ -145,10 +145,12 @@ final class ProxiedExchange {
         setDownstreamClock()
     }
 
-    func requestEnded() {
+    func requestEnded(trailers: borrowing FieldLines) {
         watcher?.requestEnded()
+        // What has no content was complete with its head, and its clocks run.
+        guard machine.awaitsRequest else { return }
         worker.output.reset()
-        machine.requestEnded(trailers: worker.requestHead.trailers, into: &worker.output)
+        machine.requestEnded(trailers: trailers, into: &worker.output)
         if !worker.output.bytes.isEmpty { upstream?.send(gathering: worker.output.bytes) }
         setDownstreamClock()
         setUpstreamClock()
@@ -172,7 +174,7 @@ final class ProxiedExchange {
             upstream.setClock(.connect)
         } else if upstream.queuedBytes > 0 {
             upstream.watchOutput()
-        } else if machine.progress == .waiting, withheld?.head == nil {
+        } else if machine.awaitsResponse, withheld?.head == nil {
             if machine.awaitsRequest {
                 upstream.setClock(nil)
             } else {
@@ -200,48 +202,45 @@ final class ProxiedExchange {
         }
     }
 
-    // MARK: The response
+    // MARK: The response. `UpstreamStream.received` sets the upstream's clock when all of a call has been taken.
 
-    /// A response head stands in `worker.responseHead`.
-    func responseHead() {
-        if !worker.responseHead.isInterim, responseBegunAt == nil { responseBegunAt = worker.loop.now }
-        if withheld != nil, withholdsHead() { return setUpstreamClock() }
-        switch machine.response(worker.responseHead, cookies: cookies, into: &worker.output) {
-        case .interim: setUpstreamClock()
+    func responseHead(_ head: borrowing ResponseHead) {
+        if !head.isInterim, responseBegunAt == nil { responseBegunAt = worker.loop.now }
+        if withheld != nil, withholds(head) { return }
+        switch machine.response(head, cookies: cookies(head), into: &worker.output) {
+        case .interim: break
         case .final:
-            record.status = worker.responseHead.status
+            record.status = head.status
             record.respondedAt = worker.loop.now
             requestHead = []
-            session?.response(worker.responseHead)
-            observation?.response(worker.responseHead)
+            session?.response(head)
+            observation?.response(head)
             if watcher == nil {
-                watcher = PublishWatcher(worker.responseHead)
+                watcher = PublishWatcher(head)
             } else {
-                watcher?.response(worker.responseHead)
+                watcher?.response(head)
             }
-            setUpstreamClock()
         case .tunnel:
             record.status = 101
             record.respondedAt = worker.loop.now
             requestHead = []
             flushToDownstream()
-            setUpstreamClock()
             downstream?.becomeTunnel()
         }
     }
 
     /// Our own cookies for this client: its server's, and where the page begins.
-    private var cookies: [[UInt8]] {
+    private func cookies(_ head: borrowing ResponseHead) -> [[UInt8]] {
         var cookies: [[UInt8]] = []
         if let lease, lease.server != wantedServer, let cookie = group.cookie(for: lease.server) {
             cookies.append(cookie)
         }
-        if let pageNumber { cookies += worker.service.routes.pageCookies(worker.responseHead, at: pageNumber) }
+        if let pageNumber { cookies += worker.service.routes.pageCookies(head, at: pageNumber) }
         return cookies
     }
 
     func responseContent(_ bytes: Span<UInt8>) {
-        if withheld != nil, withholds(bytes) { return setUpstreamClock() }
+        if withheld != nil, withholds(bytes) { return }
         pass(bytes)
     }
 
@@ -254,7 +253,6 @@ final class ProxiedExchange {
             worker.output.reset()
         }
         slowUpstream()
-        setUpstreamClock()
     }
 
     /// Sends what has been written for the client in this call of the stream.
@@ -266,9 +264,9 @@ final class ProxiedExchange {
     }
 
     /// - Parameter excess: more came than the response; the connection can't be trusted with another.
-    func responseEnded(excess: Bool) {
+    func responseEnded(trailers: borrowing FieldLines, excess: Bool) {
         if withheld != nil, !judge() { finishUnheard() }
-        machine.responseEnded(trailers: worker.responseHead.trailers, into: &worker.output)
+        machine.responseEnded(trailers: trailers, into: &worker.output)
         flushToDownstream()
         let stream = upstream
         upstream = nil

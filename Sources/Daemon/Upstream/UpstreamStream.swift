@@ -62,6 +62,10 @@ final class UpstreamStream: WorkerStream {
             return bytes.count
         }
         var position = 0
+        // Taken out for the call, as in ServerStream.
+        var head = ResponseHead()
+        swap(&head, &worker.responseHead)
+        defer { swap(&head, &worker.responseHead) }
         worker.output.reset()
         // No byte would come behind a pause for an end that needs none.
         while isOpen, !isPaused || reader.isAtEnd, let exchange {
@@ -71,9 +75,9 @@ final class UpstreamStream: WorkerStream {
             }
             do throws(ResponseError) {
                 let event = try reader.next(
-                    bytes, &position, head: &worker.responseHead, limits: worker.service.responseLimits)
+                    bytes, &position, head: &head, limits: worker.service.responseLimits)
                 if case .needsMore = event { break }
-                take(event, bytes, exchange, hasExcess: position < bytes.count)
+                take(event, bytes, head, exchange, hasExcess: position < bytes.count)
             } catch {
                 // What came before the fault is passed on; nothing else may stand in the scratch.
                 exchange.flushToDownstream()
@@ -82,15 +86,19 @@ final class UpstreamStream: WorkerStream {
             }
         }
         exchange?.flushToDownstream()
+        exchange?.setUpstreamClock()
         return position
     }
 
-    private func take(_ event: ResponseEvent, _ bytes: Span<UInt8>, _ exchange: ProxiedExchange, hasExcess: Bool) {
+    private func take(
+        _ event: ResponseEvent, _ bytes: Span<UInt8>, _ head: borrowing ResponseHead, _ exchange: ProxiedExchange,
+        hasExcess: Bool
+    ) {
         switch event {
         case .needsMore: break
-        case .interimHead, .switchingProtocols, .head: exchange.responseHead()
+        case .interimHead, .switchingProtocols, .head: exchange.responseHead(head)
         case .content(let range): exchange.responseContent(bytes.extracting(range))
-        case .end: exchange.responseEnded(excess: hasExcess)
+        case .end: exchange.responseEnded(trailers: head.trailers, excess: hasExcess)
         }
     }
 
@@ -119,7 +127,7 @@ final class UpstreamStream: WorkerStream {
         }
         if isComplete {
             worker.output.reset()
-            exchange.responseEnded(excess: true)
+            exchange.responseEnded(trailers: FieldLines(), excess: true)
         } else {
             self.end()
             exchange.upstreamFailed(.disconnected)

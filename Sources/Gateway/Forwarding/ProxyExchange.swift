@@ -5,7 +5,7 @@ package import HTTP1
 
 package struct ProxyExchange {
     /// How far the response has come.
-    package enum Progress {
+    private enum Progress {
         /// No byte of a final response has been seen. Legal: `response`, `upstreamFailed`.
         case waiting
         /// The head has been passed on. Legal: `responseEnded`, `upstreamFailed`.
@@ -36,7 +36,20 @@ package struct ProxyExchange {
         case tunnel
     }
 
-    package private(set) var progress = Progress.waiting
+    private var progress = Progress.waiting {
+        didSet {
+            awaitsResponse = false
+            isTunnel = if case .tunnel = progress { true } else { false }
+        }
+    }
+    // What is asked for at every event is stored: whoever asks a value for something that it works out asks a copy of
+    // the whole of it.
+    /// No byte of a final response has been seen.
+    package private(set) var awaitsResponse = true
+    /// The bytes are no longer HTTP.
+    package private(set) var isTunnel = false
+    /// More of the request is to come.
+    package private(set) var awaitsRequest = true
     private let method: Method
     private let clientIsHTTP10: Bool
     private let expectsContinue: Bool
@@ -45,7 +58,6 @@ package struct ProxyExchange {
     private let requestFraming: BodyFraming
     private var clientKeepsAlive: Bool
     private var upstreamKeepsAlive = true
-    private var requestHasEnded = false
     /// Something of the request body has gone to the app, so the request can't be sent again.
     private var contentHasLeft = false
     private var hasBeenRepeated = false
@@ -72,7 +84,7 @@ package struct ProxyExchange {
         retriesLeft = route.retries
         requestFraming = head.framing
         // What has no body is complete with its head.
-        requestHasEnded = head.framing == .none
+        awaitsRequest = head.framing != .none
         clientKeepsAlive = keepsAlive ?? head.keepsAlive
     }
 
@@ -88,9 +100,6 @@ package struct ProxyExchange {
 
     // MARK: The request's body
 
-    /// Whether more of the request is to come.
-    package var awaitsRequest: Bool { !requestHasEnded }
-
     /// Frames a piece of the request's body for the app.
     ///
     /// - Returns: true if the content follows as it is; false if it has been written, framed, to `writer`.
@@ -103,7 +112,7 @@ package struct ProxyExchange {
 
     /// The request is complete.
     package mutating func requestEnded(trailers: borrowing FieldLines, into writer: inout HTTPWriter) {
-        requestHasEnded = true
+        awaitsRequest = false
         if requestFraming == .chunked { RequestForwarding.writeLastChunk(trailers, into: &writer) }
     }
 
@@ -177,7 +186,7 @@ package struct ProxyExchange {
     package var keepsDownstream: Bool { clientKeepsAlive }
 
     /// The app's connection may carry another request: both messages are complete and neither side wants to close.
-    package var keepsUpstream: Bool { upstreamKeepsAlive && requestHasEnded && progress == .ended }
+    package var keepsUpstream: Bool { upstreamKeepsAlive && !awaitsRequest && progress == .ended }
 
     // MARK: Failures
 

@@ -9,7 +9,7 @@
 /// that takes in the pool's "nothing", and a notice wakes every hold that is in the table when it is handled.
 package import Polling
 
-package struct Switchboard {
+package struct Switchboard: ~Copyable {
     /// The number under which the worker keeps a connection. A connection has one exchange at a time.
     package typealias ConnectionNumber = Int
 

@@ -11,7 +11,10 @@ extension RecheckBoard {
     }
 
     /// Whether a poll of this route waits for a permit.
-    package func wants(_ path: String) -> Bool { lines[path].flatMap(firstInLine) != nil }
+    package func wants(_ path: String) -> Bool {
+        guard let line = lines[path] else { return false }
+        return firstInLine(line) != nil
+    }
 
     private func firstInLine(_ line: Line) -> RecheckExchange? {
         for (number, serial) in line.numbers {

@@ -17,7 +17,7 @@ import DequeModule
 import HeapModule
 package import Polling
 
-package struct RecheckBoard {
+package struct RecheckBoard: ~Copyable {
     /// The number under which the worker keeps a connection. A connection has one poll at a time.
     package typealias ConnectionNumber = Int
 
