@@ -249,18 +249,26 @@ package struct Configuration: Equatable, Sendable {
         }
     }
 
-    /// What can't change while the daemon runs, as keys.
+    /// Sections that differ, for the log of a reload.
+    package static func changes(from old: Configuration, to new: Configuration) -> [String] {
+        let sections: [(String, Bool)] = [
+            ("listen", old.listen != new.listen), ("trusted", old.trusted != new.trusted),
+            ("forwarding", old.forwarding != new.forwarding), ("request_id", old.requestID != new.requestID),
+            ("upstream", old.upstream != new.upstream), ("control", old.control != new.control),
+            ("admin", old.admin != new.admin), ("pool", old.pool != new.pool), ("routes", old.routes != new.routes),
+            ("publish", old.publish != new.publish), ("limits", old.limits != new.limits),
+            ("timeouts", old.timeouts != new.timeouts), ("log", old.log != new.log),
+        ]
+        return sections.filter(\.1).map(\.0)
+    }
+
+    /// What can't change while the daemon runs, as keys: threads are started and rights given up once, and a pool's
+    /// file belongs to the pool that was loaded from it.
     package static func changesThatNeedRestart(from old: Configuration, to new: Configuration) -> [String] {
         var keys: [String] = []
-        if old.listen != new.listen { keys.append("listen") }
         if old.workers != new.workers { keys.append("workers") }
         if old.user != new.user { keys.append("user") }
         if old.group != new.group { keys.append("group") }
-        if old.control?.socket != new.control?.socket { keys.append("control.socket") }
-        if old.control?.mode != new.control?.mode { keys.append("control.mode") }
-        if old.control?.owner != new.control?.owner { keys.append("control.owner") }
-        if old.control?.group != new.control?.group { keys.append("control.group") }
-        if old.admin != new.admin { keys.append("admin") }
         if old.pool.store != new.pool.store { keys.append("pool.store") }
         if old.pool.sync != new.pool.sync { keys.append("pool.sync") }
         return keys

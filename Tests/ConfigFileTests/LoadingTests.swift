@@ -151,12 +151,14 @@ struct LoadingTests {
         let old = try Self.load(Self.minimal + "control: { socket: /a }\n")
         let new = try Self.load(
             Self.minimal + "listen: 127.0.0.1:1\nworkers: 64\nuser: u\ngroup: g\n"
-                + "control: { socket: /b, mode: \"600\", owner: o, group: p }\n")
+                + "control: { socket: /b, mode: \"600\", owner: o, group: p }\n"
+                + "pool: { store: /s, sync: full }\n")
         #expect(
             Configuration.changesThatNeedRestart(from: old, to: new) == [
-                "listen", "workers", "user", "group", "control.socket", "control.mode", "control.owner",
-                "control.group",
+                "workers", "user", "group", "pool.store", "pool.sync",
             ])
+        #expect(Configuration.changes(from: old, to: new) == ["listen", "control", "pool"])
+        #expect(Configuration.changes(from: old, to: old) == [])
         #expect(Configuration.changesThatNeedRestart(from: old, to: old) == [])
     }
 

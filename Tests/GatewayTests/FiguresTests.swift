@@ -10,12 +10,15 @@ struct FiguresTests {
         traffic.held = 3
         traffic.released[PollExchange.Release.allCases.firstIndex(of: .timeout) ?? 0] = 7
         traffic.add(traffic)
+        var reloads = ReloadFigures()
+        reloads.done = 1
+        reloads.refused = 2
         let pool = MessagePool(
             limits: PoolLimits(messagesPerChannel: 1, age: .seconds(1), memoryBytes: 1000, channels: 1))
         return ServiceFigures(
             version: "1.2.3", processID: 42, workers: 2, uptime: .seconds(61), isDraining: false,
             epoch: Epoch(random: 1),
-            configurationPath: "/a \"b\"", reloads: 1, refusedReloads: 2, droppedLogLines: 3, pool: pool.figures,
+            configurationPath: "/a \"b\"", reloads: reloads, droppedLogLines: 3, pool: pool.figures,
             traffic: traffic)
     }
 

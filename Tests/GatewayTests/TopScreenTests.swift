@@ -8,7 +8,7 @@ struct TopScreenTests {
             limits: PoolLimits(messagesPerChannel: 1, age: .seconds(1), memoryBytes: 1000, channels: 1))
         var figures = ServiceFigures(
             version: "1.2.3", processID: 42, workers: 2, uptime: .seconds(90_061), isDraining: false,
-            epoch: Epoch(random: 1), configurationPath: "/etc/pollhold.yaml", reloads: 0, refusedReloads: 0,
+            epoch: Epoch(random: 1), configurationPath: "/etc/pollhold.yaml", reloads: ReloadFigures(),
             droppedLogLines: 0, pool: pool.figures, traffic: WorkerFigures())
         change(&figures)
         return figures

@@ -60,7 +60,7 @@ extension DownstreamStream {
             request: request ?? RecheckRequest(passing: route, pending.head), requestBytes: requestBytes(pending),
             machine: machine(pending, route, returning: requestID), method: pending.head.method,
             wantedServer: ProxiedExchange.stickyServer(pending.head, in: worker.service.upstream),
-            returnedRequestID: requestID,
+            in: worker.service.upstream, returnedRequestID: requestID,
             place: SharedRechecks.Place(worker: worker.number, stream: number, serial: worker.nextSerial()),
             receivedAt: worker.loop.now)
         if route.observes, let request { return pass(poll, observing: observation(of: request)) }

@@ -13,7 +13,9 @@ final class RecheckedPoll {
     /// Of a request that is whole.
     let machine: ProxyExchange
     let method: Method
-    let wantedServer: Balancer.ServerNumber?
+    /// The server that its client's cookie names, and whose number that is.
+    private let wantedServer: Balancer.ServerNumber?
+    private let group: UpstreamGroup
     /// What the client is told as X-Request-Id.
     let returnedRequestID: RequestID?
     /// In the table of polls that take each other's place.
@@ -24,7 +26,8 @@ final class RecheckedPoll {
 
     init(
         request: RecheckRequest, requestBytes: [UInt8], machine: ProxyExchange, method: Method,
-        wantedServer: Balancer.ServerNumber?, returnedRequestID: RequestID?, place: SharedRechecks.Place,
+        wantedServer: Balancer.ServerNumber?, in group: UpstreamGroup, returnedRequestID: RequestID?,
+        place: SharedRechecks.Place,
         receivedAt: Int64
     ) {
         self.request = request
@@ -32,9 +35,16 @@ final class RecheckedPoll {
         self.machine = machine
         self.method = method
         self.wantedServer = wantedServer
+        self.group = group
         self.returnedRequestID = returnedRequestID
         self.place = place
         self.receivedAt = receivedAt
+    }
+
+    /// A reload may have made another group of servers, where the same number is another one's or nobody's.
+    func wantedServer(in present: UpstreamGroup) -> Balancer.ServerNumber? {
+        guard present !== group, let wantedServer else { return wantedServer }
+        return present.names.firstIndex(of: group.names[wantedServer])
     }
 }
 

@@ -22,12 +22,13 @@ package final class LogWriter: Sendable {
         var droppedLinesInAll: UInt64 = 0
         var reopens = false
         var ends = false
+        var hasEnded = false
+        /// Its lines are JSON objects.
+        var isJSON: Bool
     }
 
     package let destination: Destination
-    /// Its lines are JSON objects.
-    private let isJSON: Bool
-    private let state = Guarded(State())
+    private let state: Guarded<State>
     private let wake: WakeUp
     /// Until `end` has joined it.
     private let thread = Guarded<LoopThread?>(nil)
@@ -37,7 +38,7 @@ package final class LogWriter: Sendable {
     /// - Throws: `SystemError` of `open`, e.g. EACCES.
     package init(_ destination: Destination, isJSON: Bool) throws(SystemError) {
         self.destination = destination
-        self.isJSON = isJSON
+        state = Guarded(State(isJSON: isJSON))
         wake = try WakeUp()
         let file = try Self.open(destination)
         // The thread keeps this object until `end` has been called, which every owner does.
@@ -68,6 +69,18 @@ package final class LogWriter: Sendable {
         wake.ring()
     }
 
+    /// Its lines have another form from now on.
+    package func setForm(isJSON: Bool) { state.withLock { $0.isJSON = isJSON } }
+
+    /// Nothing more is written to it: its thread writes what waits and ends, however long that takes. `end` is still
+    /// to be called, and does not wait once `hasEnded`.
+    package func retire() {
+        state.withLock { $0.ends = true }
+        wake.ring()
+    }
+
+    package var hasEnded: Bool { state.withLock { $0.hasEnded } }
+
     /// Writes what waits and ends the thread. Nothing may be written behind it; ending again does nothing.
     package func end() {
         state.withLock { $0.ends = true }
@@ -93,6 +106,7 @@ package final class LogWriter: Sendable {
             if ends { break }
         }
         if case .file = destination { close(output.file) }
+        state.withLock { $0.hasEnded = true }
     }
 
     private func reopen(_ output: inout Output) {
@@ -119,6 +133,7 @@ package final class LogWriter: Sendable {
 
     private func notice(of dropped: UInt64) -> [UInt8] {
         let text = "\(dropped) log lines were dropped: the destination was full or too slow"
+        let isJSON = state.withLock { $0.isJSON }
         return Array((isJSON ? "{\"level\":\"warning\",\"message\":\"\(text)\"}\n" : "(\(text))\n").utf8)
     }
 

@@ -3,6 +3,7 @@ import ByteText
 package import ConfigFile
 import JSONText
 package import Logging
+import Reactor
 
 package struct OperationalLog: LogHandler {
     package enum Format: Sendable {
@@ -10,17 +11,38 @@ package struct OperationalLog: LogHandler {
         case json
     }
 
+    /// What a reload changes for all loggers there are, each of which is a copy.
+    package final class Settings: Sendable {
+        private let kept: Guarded<(level: Logger.Level, format: Format)>
+
+        package init(_ log: Configuration.Log) {
+            kept = Guarded((OperationalLog.level(log.level), log.format == .json ? .json : .text))
+        }
+
+        package func change(to log: Configuration.Log) {
+            kept.withLock { $0 = (OperationalLog.level(log.level), log.format == .json ? .json : .text) }
+        }
+
+        fileprivate var level: Logger.Level {
+            get { kept.withLock { $0.level } }
+            set { kept.withLock { $0.level = newValue } }
+        }
+
+        fileprivate var format: Format { kept.withLock { $0.format } }
+    }
+
     private let writer: LogWriter
-    private let format: Format
-    package var logLevel: Logger.Level
+    private let settings: Settings
+    package var logLevel: Logger.Level {
+        get { settings.level }
+        set { settings.level = newValue }
+    }
     package var metadata: Logger.Metadata = [:]
     package var metadataProvider: Logger.MetadataProvider?
 
     /// A logger whose lines go to `writer`.
-    package static func logger(writer: LogWriter, format: Format, level: Logger.Level) -> Logger {
-        var logger = Logger(label: "pollhold") { _ in OperationalLog(writer: writer, format: format, logLevel: level) }
-        logger.logLevel = level
-        return logger
+    package static func logger(writer: LogWriter, settings: Settings) -> Logger {
+        Logger(label: "pollhold") { _ in OperationalLog(writer: writer, settings: settings) }
     }
 
     package static func level(_ level: Configuration.Log.Level) -> Logger.Level {
@@ -32,10 +54,9 @@ package struct OperationalLog: LogHandler {
         }
     }
 
-    private init(writer: LogWriter, format: Format, logLevel: Logger.Level) {
+    private init(writer: LogWriter, settings: Settings) {
         self.writer = writer
-        self.format = format
-        self.logLevel = logLevel
+        self.settings = settings
     }
 
     package subscript(metadataKey key: String) -> Logger.Metadata.Value? {
@@ -46,7 +67,7 @@ package struct OperationalLog: LogHandler {
     package func log(event: LogEvent) {
         let fields = metadata.merging(event.metadata ?? [:]) { $1 }.sorted { $0.key < $1.key }
         var line: [UInt8] = []
-        switch format {
+        switch settings.format {
         case .text:
             line.append(contentsOf: WallTime.now.isoText.utf8)
             line.append(contentsOf: " \(event.level) ".utf8)

@@ -16,11 +16,11 @@ final class ListeningSockets {
         let admin: ListeningSocket?
     }
 
-    private var clients: [(sockets: [ListeningSocket], listen: Configuration.Listen)]
-    private var control: ListeningSocket?
+    var clients: [(sockets: [ListeningSocket], listen: Configuration.Listen)]
+    var control: ListeningSocket?
     /// One for all workers, so that one which is stuck does not keep questions to itself.
-    private var admin: ListeningSocket?
-    private let configuration: Configuration
+    var admin: ListeningSocket?
+    var configuration: Configuration
     /// What has been told of the files of our Unix sockets, by path.
     private var told: [String: SocketFile.State] = [:]
 
@@ -119,7 +119,7 @@ final class ListeningSockets {
         }
     }
 
-    private static func bind(_ address: ListenAddress, workers: Int) throws(Server.StartError) -> [ListeningSocket] {
+    static func bind(_ address: ListenAddress, workers: Int) throws(Server.StartError) -> [ListeningSocket] {
         do throws(SystemError) {
             switch address {
             case .unix(let path):
@@ -142,7 +142,7 @@ final class ListeningSockets {
         }
     }
 
-    private static func bind(_ control: Configuration.Control) throws(Server.StartError) -> ListeningSocket {
+    static func bind(_ control: Configuration.Control) throws(Server.StartError) -> ListeningSocket {
         do {
             let owner = try control.owner.map { try Privileges.userID($0).user }
             let group = try control.group.map { try Privileges.groupID($0) }

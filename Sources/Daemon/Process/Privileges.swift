@@ -28,6 +28,11 @@ enum Privileges {
         guard unsafe chown(path, owner ?? uid_t.max, group ?? gid_t.max) == 0 else { throw SystemError("chown") }
     }
 
+    /// - Parameter mode: permission bits.
+    static func setMode(_ path: String, _ mode: UInt32) throws(SystemError) {
+        guard unsafe chmod(path, mode) == 0 else { throw SystemError("chmod") }
+    }
+
     /// Becomes `user` for good: groups first, since only root may set them.
     static func become(user: uid_t, group: gid_t) throws(SystemError) {
         guard geteuid() == 0 else { return }

@@ -12,31 +12,35 @@ package final class Server {
         package let description: String
     }
 
-    private let path: String
-    private var configuration: Configuration
-    private let environment: [String: String]
-    private let loop: EventLoop
-    private let writer: LogWriter
-    private let log: Logger
-    private let door: ServerDoor
-    private let hub: Hub
+    let path: String
+    var configuration: Configuration
+    let environment: [String: String]
+    let loop: EventLoop
+    let writer: LogWriter
+    let log: Logger
+    let door: ServerDoor
+    let hub: Hub
     /// The pool's store until its thread takes it.
     private let opened: OpenedPool
-    private let sockets: ListeningSockets
+    let sockets: ListeningSockets
     private let startedAt: Int64
     private let descriptorsLimit: Int
     /// Of the configuration that is served.
-    private var upstream: UpstreamGroup
-    private var watch: UpstreamWatch?
+    var upstream: UpstreamGroup
+    var watch: UpstreamWatch?
     private var watchdog: Watchdog
 
-    private var accessWriter: LogWriter?
+    var accessWriter: LogWriter?
     private var threads: [LoopThread] = []
     private var runningWorkers = 0
     private var failure: SystemError?
-    private var isDraining = false
-    private var reloads: UInt64 = 0
-    private var refusedReloads: UInt64 = 0
+    var isDraining = false
+    var reloads: ReloadLedger
+    /// Reloads that not all workers have taken yet, by their number.
+    var pendingReloads: [UInt64: PendingReload] = [:]
+    let logSettings: OperationalLog.Settings
+    /// Log writers that nobody writes to any more; they end when they have written what they have.
+    var retired: [LogWriter] = []
 
     /// Binds everything, so that a daemon that cannot serve says so before it is called started.
     ///
@@ -59,11 +63,11 @@ package final class Server {
             startedAt = loop.now
             let writer = try LogWriter(.standardError, isJSON: configuration.log.format == .json)
             self.writer = writer
-            log = OperationalLog.logger(
-                writer: writer, format: configuration.log.format == .json ? .json : .text,
-                level: OperationalLog.level(configuration.log.level))
+            logSettings = OperationalLog.Settings(configuration.log)
+            log = OperationalLog.logger(writer: writer, settings: logSettings)
             accessWriter = try AccessLog.writer(for: configuration.log, sharing: writer)
             door = try ServerDoor(workers: configuration.workers)
+            door.reloads.succeededAt = Int64(WallTime.now.seconds)
         } catch {
             throw StartError(description: "\(error)")
         }
@@ -78,6 +82,7 @@ package final class Server {
             throw StartError(description: "\(error)")
         }
         watchdog = Watchdog(workers: configuration.workers)
+        reloads = ReloadLedger(workers: configuration.workers)
     }
 
     /// Serves until a signal ends it.
@@ -99,7 +104,7 @@ package final class Server {
             throw StartError(description: "\(error)")
         }
         let sources = [
-            signal(SIGTERM) { $0.drain() }, signal(SIGINT) { $0.drain() }, signal(SIGHUP) { $0.reloadForSignal() },
+            signal(SIGTERM) { $0.drain() }, signal(SIGINT) { $0.drain() }, signal(SIGHUP) { $0.reload(for: nil) },
             signal(SIGUSR1) { $0.reopenLogs() },
         ]
         let inbox = LoopInboxSource(loop: loop, inbox: door.inbox) { [unowned self] notices in
@@ -110,6 +115,7 @@ package final class Server {
             expirePool()
             askWorkers()
             lookAfterSocketFiles()
+            endRetired()
             upstream.tick(now: Moment(nanoseconds: loop.now))
             expiry?.set(loop.now + 1_000_000_000)
         }
@@ -122,6 +128,7 @@ package final class Server {
         opened.end()
         sockets.removeFiles()
         log.info("ended")
+        for writer in retired { writer.end() }
         accessWriter?.end()
         writer.end()
         return failure == nil ? 0 : 1
@@ -185,7 +192,7 @@ package final class Server {
         }
     }
 
-    private func makeService(_ configuration: Configuration, _ upstream: UpstreamGroup) -> Service {
+    func makeService(_ configuration: Configuration, _ upstream: UpstreamGroup) -> Service {
         Service(
             configuration, upstream: upstream, path: path, epoch: hub.epoch, descriptorsLimit: descriptorsLimit,
             accessWriter: accessWriter,
@@ -204,7 +211,8 @@ package final class Server {
         case .here(let worker):
             if let finding = watchdog.answered(worker.index) { tell(finding) }
         case .reload(let worker, let stream, let serial):
-            hub.door(of: worker).post(.reloaded(stream: stream, serial: serial, errors: reload()))
+            reload(for: PendingReload.Asker(worker: worker, stream: stream, serial: serial))
+        case .serves(let worker, let generation): serves(worker, generation)
         }
     }
 
@@ -237,6 +245,8 @@ package final class Server {
         isDraining = true
         door.changeHealth { $0.isLeaving = true }
         log.info("draining: held polls are answered, running requests may finish")
+        // Workers that end take nothing any more.
+        endReloads(Array(pendingReloads.keys))
         hub.tellAll(.drain)
         drainTimer = LoopTimer(loop: loop) { [unowned self] in
             log.warning("the time for draining is up: what is left is cut off")
@@ -250,64 +260,6 @@ package final class Server {
     private func reopenLogs() {
         accessWriter?.reopen()
         log.info("log files opened anew")
-    }
-
-    private func reloadForSignal() {
-        for error in reload() { log.error("\(error)") }
-    }
-
-    /// Reads the file again. A file with errors changes nothing.
-    ///
-    /// - Returns: what is wrong, or nothing.
-    private func reload() -> [String] {
-        do {
-            let fresh = try Configuration.load(path: path, environment: environment)
-            let fixed = Configuration.changesThatNeedRestart(from: configuration, to: fresh)
-            guard fixed.isEmpty else {
-                throw StartError(
-                    description: "\(path): these change at a restart only: \(fixed.joined(separator: ", "))")
-            }
-            let access =
-                fresh.log == configuration.log ? accessWriter : try AccessLog.writer(for: fresh.log, sharing: writer)
-            let previous = accessWriter
-            accessWriter = access
-            // What is known of the servers stays, unless they are others now.
-            if fresh.upstream != configuration.upstream {
-                let group = UpstreamGroup(fresh.upstream, hub: hub, log: log)
-                watch = try UpstreamWatch(loop: loop, group: group)
-                upstream = group
-            }
-            let service = makeService(fresh, upstream)
-            configuration = fresh
-            let now = Moment(nanoseconds: loop.now)
-            let limits = PoolLimits(of: fresh.pool)
-            // With a store, its thread alone may come between a plan and what comes of it.
-            if let store = hub.store {
-                store.setLimits(limits)
-            } else {
-                hub.withPool { $0.setLimits(limits, now: now) }
-            }
-            hub.tellAll(.serve(service))
-            if let previous, previous !== access, previous !== writer { retired.append(previous) }
-            reloads += 1
-            door.count(reloads: reloads, refused: refusedReloads)
-            log.info("configuration reloaded")
-            return []
-        } catch let errors as ConfigurationErrors {
-            return refuseReload(errors.errors.map { "\($0)" })
-        } catch {
-            return refuseReload(["\(error)"])
-        }
-    }
-
-    /// Log writers that workers may still write to; they end with the process.
-    private var retired: [LogWriter] = []
-
-    private func refuseReload(_ errors: [String]) -> [String] {
-        refusedReloads += 1
-        door.count(reloads: reloads, refused: refusedReloads)
-        log.error("the configuration was not reloaded; the old one stays")
-        return errors
     }
 
     private func lookAfterSocketFiles() {

@@ -8,7 +8,7 @@ import Synchronization
 final class ServerDoor: Sendable {
     let inbox: LoopInbox<ServerNotice>
     private let board: Guarded<[WorkerFigures]>
-    private let reloadCounts = Guarded<(done: UInt64, refused: UInt64)>((0, 0))
+    private let reloadFigures = Guarded(ReloadFigures())
     private let connections = Atomic<Int>(0)
     private let held = Atomic<Int>(0)
     private let adminConnections = Atomic<Int>(0)
@@ -22,10 +22,11 @@ final class ServerDoor: Sendable {
         board = Guarded([WorkerFigures](repeating: WorkerFigures(), count: workers))
     }
 
-    /// How many reloads took effect and were refused.
-    var reloads: (done: UInt64, refused: UInt64) { reloadCounts.withLock { $0 } }
-
-    func count(reloads: UInt64, refused: UInt64) { reloadCounts.withLock { $0 = (reloads, refused) } }
+    /// What has become of reloads.
+    var reloads: ReloadFigures {
+        get { reloadFigures.withLock { $0 } }
+        set { reloadFigures.withLock { $0 = newValue } }
+    }
 
     /// Puts a worker's figures on the board, at the end of its turn.
     func publish(_ figures: WorkerFigures, of worker: WorkerNumber) {
@@ -83,6 +84,8 @@ enum ServerNotice: Sendable {
     case ended
     /// The answer to `areYouThere`.
     case here(WorkerNumber)
+    /// The worker serves by this configuration.
+    case serves(WorkerNumber, generation: UInt64)
     /// A publisher asks for a reload; the answer goes to this stream of this worker.
     case reload(worker: WorkerNumber, stream: Int, serial: UInt64)
 }
@@ -99,8 +102,8 @@ enum WorkerNotice: Sendable {
     case supersede(SharedRechecks.Place)
     /// Grants that were taken back.
     case revoked(Set<UInt64>)
-    /// Serve by this configuration from now on.
-    case serve(Service)
+    /// Serve by this configuration from now on, and listen on these sockets if they are others.
+    case serve(Service, ListeningSockets.Share?, generation: UInt64)
     /// Listen on these sockets from now on; some are others.
     case listen(ListeningSockets.Share)
     case drain

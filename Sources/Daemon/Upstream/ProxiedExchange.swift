@@ -84,7 +84,7 @@ final class ProxiedExchange {
         machine = poll.machine
         method = poll.method
         requestHead = poll.requestBytes
-        wantedServer = poll.wantedServer
+        wantedServer = poll.wantedServer(in: group)
         returnedRequestID = poll.returnedRequestID
         if withholds {
             withheld = WithheldAnswer()

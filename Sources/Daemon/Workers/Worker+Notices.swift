@@ -12,7 +12,10 @@ extension Worker {
         case .permit(let path): permits[path, default: 0] += 1
         case .supersede(let place): supersede(place)
         case .revoked(let serials): endPolls(under: serials)
-        case .serve(let service): reconfigure(service)
+        case .serve(let service, let sockets, let generation):
+            reconfigure(service)
+            if let sockets { listenAnew(on: sockets) }
+            server.inbox.post(.serves(number, generation: generation))
         case .listen(let sockets): listenAnew(on: sockets)
         case .granted(let group, let ticket, let server): granted(group, ticket, server)
         case .areYouThere: reportPresence()
@@ -52,6 +55,9 @@ extension Worker {
             } else {
                 perform(switchboard.finish(number, .reload), on: number)
             }
+        }
+        for (number, route) in rechecks.polls where !service.routes.goesOn(route) {
+            perform(rechecks.routeGone(number, now: now), onRecheck: number)
         }
     }
 }

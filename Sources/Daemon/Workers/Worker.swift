@@ -226,11 +226,10 @@ final class Worker {
     /// The whole daemon's figures, as far as each worker has reported them.
     var statusFigures: ServiceFigures {
         let pool = hub.withPool { $0.figures }
-        let reloads = server.reloads
         return ServiceFigures(
             version: Version.text, processID: Int(getpid()), workers: service.workers,
             uptime: .nanoseconds(loop.now - service.startedAt), isDraining: isDraining, epoch: hub.epoch,
-            configurationPath: service.configurationPath, reloads: reloads.done, refusedReloads: reloads.refused,
+            configurationPath: service.configurationPath, reloads: server.reloads,
             droppedLogLines: service.droppedLogLines, pool: pool, traffic: server.traffic,
             servers: service.upstream.figures, waitingRequests: service.upstream.waitingCount,
             store: hub.store?.figures)

@@ -9,10 +9,18 @@ extension ServiceFigures {
         pollFigures + poolFigures + storeFigures + ruleFigures + connectionFigures + [
             Figure(
                 key: "reloads", metric: "pollhold_reloads_total", kind: .counter,
-                prose: "Configuration reloads that took effect.", value: reloads),
+                prose: "Configuration reloads that took effect.", value: reloads.done),
             Figure(
                 key: "refused_reloads", metric: "pollhold_reloads_refused_total", kind: .counter,
-                prose: "Configuration reloads that were refused because of errors.", value: refusedReloads),
+                prose: "Configuration reloads that were refused because of errors.", value: reloads.refused),
+            Figure(
+                key: "reload_failing", metric: "pollhold_configuration_last_reload_failed", kind: .gauge,
+                prose: "Whether the last reload was refused, so that the file is not what is served by.",
+                value: reloads.error == nil ? 0 : 1),
+            Figure(
+                key: "reloaded_at", metric: "pollhold_configuration_last_success_timestamp_seconds", kind: .gauge,
+                prose: "When the configuration that is served by was loaded.",
+                value: UInt64(max(0, reloads.succeededAt))),
             Figure(
                 key: "dropped_log_lines", metric: "pollhold_log_lines_dropped_total", kind: .counter,
                 prose: "Log lines lost because their destination was full or too slow.", value: droppedLogLines),
@@ -210,6 +218,10 @@ extension ServiceFigures {
             text.append(decimal: figure.value)
         }
         if !group.isEmpty { text.append("}") }
+        if let reason = reloads.error {
+            text.append(#","reload_error":"#)
+            text.append(jsonText: reason)
+        }
         if let reason = store?.lastError {
             text.append(#","store_error":"#)
             text.append(jsonText: reason)

@@ -11,9 +11,7 @@ package struct ServiceFigures: Sendable {
     package var isDraining: Bool
     package var epoch: Epoch
     package var configurationPath: String
-    /// Reloads that succeeded and that were refused.
-    package var reloads: UInt64
-    package var refusedReloads: UInt64
+    package var reloads: ReloadFigures
     package var droppedLogLines: UInt64
     package var pool: PoolFigures
     package var traffic: WorkerFigures
@@ -25,7 +23,7 @@ package struct ServiceFigures: Sendable {
 
     package init(
         version: String, processID: Int, workers: Int, uptime: Duration, isDraining: Bool, epoch: Epoch,
-        configurationPath: String, reloads: UInt64, refusedReloads: UInt64, droppedLogLines: UInt64, pool: PoolFigures,
+        configurationPath: String, reloads: ReloadFigures, droppedLogLines: UInt64, pool: PoolFigures,
         traffic: WorkerFigures, servers: [ServerFigures] = [], waitingRequests: Int = 0,
         store: StoreFigures? = nil
     ) {
@@ -37,7 +35,6 @@ package struct ServiceFigures: Sendable {
         self.epoch = epoch
         self.configurationPath = configurationPath
         self.reloads = reloads
-        self.refusedReloads = refusedReloads
         self.droppedLogLines = droppedLogLines
         self.pool = pool
         self.traffic = traffic

@@ -229,6 +229,20 @@ extension RecheckBoard {
         return .wait
     }
 
+    /// Its route has gone with a reload: what waits is told "nothing new", what is being asked gets the app's answer.
+    package mutating func routeGone(_ number: ConnectionNumber, now: Moment) -> Action {
+        guard var exchange = exchanges[number] else { return .wait }
+        defer { store(exchange, number) }
+        switch exchange.state {
+        case .held, .lined:
+            end(&exchange, .reload)
+            return .answer(exchange.kept)
+        case .looking, .renewing, .asking, .following:
+            exchange.end = min(exchange.end, now)
+            return .wait
+        }
+    }
+
     /// The client has gone; nothing of its poll stays, and those who shared its question ask themselves.
     package mutating func peerClosed(_ number: ConnectionNumber) {
         guard var exchange = exchanges[number] else { return }

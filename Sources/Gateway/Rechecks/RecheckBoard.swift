@@ -90,6 +90,11 @@ package struct RecheckBoard: ~Copyable {
 
     package func exchange(_ number: ConnectionNumber) -> RecheckExchange? { exchanges[number] }
 
+    /// Polls under way with their routes, for a reload.
+    package var polls: [(number: ConnectionNumber, route: RecheckRoute)] {
+        exchanges.map { ($0.key, $0.value.route) }
+    }
+
     /// By the routes' paths.
     package var figures: [String: RecheckFigures] {
         lines.mapValues { line in

@@ -69,6 +69,8 @@ package struct RecheckExchange {
         case kept
         case superseded
         case drain
+        /// A reload has taken its route away.
+        case reload
         /// The app gave no answer to its first question.
         case failed
     }

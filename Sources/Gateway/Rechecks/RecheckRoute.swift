@@ -11,7 +11,7 @@ package final class RecheckRoute: Sendable {
     private static let channelsLimit = 32
 
     package let path: String
-    private let channels: [TemplateText]
+    let channels: [TemplateText]
     package let nothingNew: NothingNew
     package let timeout: Duration
     private let holdsPosts: Bool

@@ -115,4 +115,12 @@ package struct RouteTable: Sendable {
         }
         return nil
     }
+
+    /// Whether polls of a recheck route may go on: there still is one with this path and the same channels.
+    package func goesOn(_ old: RecheckRoute) -> Bool {
+        routes.contains { route in
+            guard case .recheck(let recheck) = route.target else { return false }
+            return recheck.path == old.path && recheck.channels == old.channels && !recheck.observes
+        }
+    }
 }
