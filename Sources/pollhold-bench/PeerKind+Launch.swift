@@ -56,6 +56,8 @@ extension PeerKind {
             commands: [[program, "serve", "--config", place.directory + "/pollhold.yaml"]])
     }
 
+    /// With fewer free connections than a sixteenth of all, nginx closes those that wait for their next request; so it
+    /// gets more than there are descriptors.
     private func nginx(_ place: PeerPlace, head: String, servers: String) -> PeerLaunch {
         let user = getuid() == 0 ? "user root;" : ""
         let folder = place.directory
@@ -63,7 +65,7 @@ extension PeerKind {
             \(head)
             daemon off; \(user) worker_processes \(place.workers); worker_rlimit_nofile \(place.descriptors);
             pid \(folder)/nginx.pid; error_log \(folder)/error.log crit;
-            events { worker_connections \(place.descriptors - 64); use epoll; multi_accept on; }
+            events { worker_connections \(place.descriptors * 2); use epoll; multi_accept on; }
             http {
                 access_log off; tcp_nodelay on; keepalive_timeout 600; keepalive_requests 1000000000;
                 client_body_temp_path \(folder)/body; proxy_temp_path \(folder)/proxy;

@@ -155,7 +155,7 @@ final class DownstreamStream: ServerStream {
 
     // MARK: Polls
 
-    func beginPoll(_ request: PollRequest, _ head: borrowing RequestHead, of client: ClientAddress) {
+    func beginPoll(_ request: consuming PollRequest, _ head: borrowing RequestHead, of client: ClientAddress) {
         worker.figures.polls += 1
         switch worker.admitPoll(head, of: client) {
         case .refused(var plain):
@@ -167,9 +167,8 @@ final class DownstreamStream: ServerStream {
         }
     }
 
-    private func begin(_ request: PollRequest) {
+    private func begin(_ request: consuming PollRequest) {
         exchange = .poll(nil)
-        var request = request
         if !manner.keepsAlive { request.style.manner.keepsAlive = false }
         perform(worker.switchboard.received(request, on: number, now: worker.now))
         guard let key = request.supersedeKey, case .poll = exchange else { return }

@@ -36,12 +36,20 @@ package struct Switchboard: ~Copyable {
     /// Polls that wait now.
     package var heldCount: Int { holds.count }
 
-    /// An answer that was encoded in this wave of wakes, with the polls that it is right for.
-    private struct RecentAnswer {
+    /// An answer that was encoded in this wave of wakes, with the polls that it is right for. An object, so that looking
+    /// at it for each of them counts one reference and not five.
+    private final class RecentAnswer {
         let style: AnswerStyle
         let channels: [ChannelID]
         let sameFor: ClosedRange<UInt64>
         let answer: PollAnswer
+
+        init(_ answer: PollAnswer, style: AnswerStyle, channels: [ChannelID], sameFor: ClosedRange<UInt64>) {
+            self.style = style
+            self.channels = channels
+            self.sameFor = sameFor
+            self.answer = answer
+        }
     }
 
     /// Answers kept for one wave: as many differing styles and channel sets as are likely to wait for one message.
@@ -238,7 +246,7 @@ package struct Switchboard: ~Copyable {
         guard !style.route.takes, recentAnswers.count < Self.recentAnswersLimit,
             let position = holds.position(of: hold)
         else { return }
-        recentAnswers.append(RecentAnswer(style: style, channels: position.channels, sameFor: sameFor, answer: answer))
+        recentAnswers.append(RecentAnswer(answer, style: style, channels: position.channels, sameFor: sameFor))
     }
 
     private func recentAnswer(for number: Int, _ hold: HoldNumber) -> PollAnswer? {
