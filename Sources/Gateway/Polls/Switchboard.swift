@@ -36,8 +36,8 @@ package struct Switchboard: ~Copyable {
     /// Polls that wait now.
     package var heldCount: Int { holds.count }
 
-    /// An answer that was encoded in this wave of wakes, with the polls that it is right for. An object, so that looking
-    /// at it for each of them counts one reference and not five.
+    /// An answer that was encoded in this wave of wakes, with the polls that it is right for. An object, so that
+    /// looking at it for each of them counts one reference and not five.
     private final class RecentAnswer {
         let style: AnswerStyle
         let channels: [ChannelID]
