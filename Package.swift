@@ -36,6 +36,8 @@ let package = Package(
         .executable(name: "pollhold", targets: ["pollhold"]),
         .executable(name: "pollhold-bench", targets: ["pollhold-bench"]),
         .executable(name: "bare-loop", targets: ["bare-loop"]),
+        // Loaded in front of the C library by the tests that need a slow disk.
+        .library(name: "SlowDisk", type: .dynamic, targets: ["CSlowDisk"]),
     ],
     dependencies: [
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
@@ -112,6 +114,7 @@ let package = Package(
         tests("PollingTests", ["Polling", "ByteText"]),
         // A file system that fails and forgets, for SQLite.
         .target(name: "CFaultyDisk", dependencies: ["CSQLite"], path: "Tests/CFaultyDisk"),
+        .target(name: "CSlowDisk", path: "Tests/CSlowDisk"),
         tests("StorageTests", ["Storage", "Polling", "ByteText", "CSQLite", "CFaultyDisk"]),
         tests("ConfigFileTests", ["ConfigFile"], cases: true),
         tests(

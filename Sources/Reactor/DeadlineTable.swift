@@ -100,6 +100,21 @@ package struct DeadlineTable: ~Copyable {
         return entries[number].deadline - queues[Int(entries[number].queue)].duration
     }
 
+    /// Numbers for which this kind of clock has run for some time, the longest first, up to a limit.
+    package func longest(_ kind: Kind, atLeast elapsed: Int64, now: Int64, limit: Int) -> [Int] {
+        var found: [Int] = []
+        for queue in queues where queue.kind == kind {
+            var number = queue.first
+            while number != Self.none, found.count < limit {
+                let entry = entries[Int(number)]
+                guard now - (entry.deadline - queue.duration) >= elapsed else { break }
+                found.append(Int(number))
+                number = entry.next
+            }
+        }
+        return found
+    }
+
     /// The earliest moment at which something is due. O(queues).
     package var next: Int64? { earliestQueue.map { entries[Int($0.first)].deadline } }
 

@@ -61,8 +61,11 @@ struct MachineFaultTests {
             poll(nil, 0, 2)
             return pollhold.descriptors >= 80
         }
-        let refused = (try client.request("GET", "/").status, try client.request("POST", "/", body: [1]).status)
-        #expect(refused == (502, 502))
+        // The connection to the app that was open until just now may have been one of them: whatever it leaves is taken
+        // by those who wait in the queue behind.
+        for _ in 0..<3 { publishers.append(try TestClient(unix: pollhold.socketPath)) }
+        try waitUntil("the app is out of reach") { try client.request("GET", "/").status == 502 }
+        #expect(try client.request("POST", "/", body: [1]).status == 502)
         publishers.removeAll()
         try waitUntil("the app is in reach") { try client.request("GET", "/").text == "ok" }
         try waitUntil("publishers are served") { (try? pollhold.publish("news", "1"))?.status == 200 }

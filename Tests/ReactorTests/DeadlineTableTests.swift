@@ -60,6 +60,21 @@ struct DeadlineTableTests {
             #expect(table.next == plain.values.min(), "seed \(seed)")
         }
     }
+
+    @Test func `those for which a kind of clock has run longest are found, and no others`() {
+        var table = DeadlineTable()
+        table.set(1, short, lasting: 100, now: 0)
+        table.set(2, long, lasting: 100, now: 0)
+        table.set(3, short, lasting: 100, now: 5)
+        table.set(1, short, lasting: 100, now: 7)
+        table.set(4, short, lasting: 100, now: 9)
+        let atLeastFive = table.longest(short, atLeast: 5, now: 12, limit: 10)
+        #expect(atLeastFive == [3, 1])
+        let first = table.longest(short, atLeast: 5, now: 12, limit: 1)
+        #expect(first == [3])
+        let none = table.longest(short, atLeast: 8, now: 12, limit: 10)
+        #expect(none == [])
+    }
 }
 
 /// SplitMix64: one seed gives one run.

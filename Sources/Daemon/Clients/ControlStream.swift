@@ -75,7 +75,7 @@ final class ControlStream: ServerStream {
                 body: body, channel: channel, contentType: contentType, key: key)
             change(.publish(items), isList: isList)
         } catch {
-            answerError(status: error.status, reason: error.reason)
+            answer(error)
         }
     }
 
@@ -110,7 +110,12 @@ final class ControlStream: ServerStream {
         }
     }
 
-    private func answer(_ error: PublishError) { answerError(status: error.status, reason: error.reason) }
+    private func answer(_ error: PublishError) {
+        count(error)
+        answerError(status: error.status, reason: error.reason)
+    }
+
+    private func count(_ error: PublishError) { worker.figures.publishesRefused[error.refusal.place] += 1 }
 
     private func reload() {
         // The main thread reads the file; its verdict comes back through the worker's door.
@@ -157,11 +162,14 @@ final class ControlStream: ServerStream {
                 changes.append(.publish([try item(line)]))
                 lines.append(error: nil)
             } catch {
+                count(error)
                 lines.append(error: error.reason)
             }
         }
         if bytes.count - start > worker.service.publishLineLimit {
-            lines.append(error: PublishError.lineTooLong(limit: worker.service.publishLineLimit).reason)
+            let error = PublishError.lineTooLong(limit: worker.service.publishLineLimit)
+            count(error)
+            lines.append(error: error.reason)
             lines.isLast = true
             start = bytes.count
         }
@@ -185,6 +193,13 @@ final class ControlStream: ServerStream {
     }
 
     private func answer(_ lines: LineAnswers, _ outcomes: [PoolOutcome]) {
+        for outcome in outcomes {
+            switch outcome {
+            case .refused(let error): count(PublishError.pool(error))
+            case .notStored(let reason): count(PublishError.notStored(reason))
+            case .published, .deleted, .unknownChannel: break
+            }
+        }
         send(lines.text(outcomes).span)
         if lines.isLast { return linger() }
         if queuedBytes > 0 {
@@ -221,7 +236,7 @@ final class ControlStream: ServerStream {
     private func answerUnknownChannel() { answerError(status: 404, reason: "there is no such channel") }
 
     private func refuseBody() {
-        answerError(status: 413, reason: PublishError.bodyTooLarge(limit: worker.service.publishBodyLimit).reason)
+        answer(PublishError.bodyTooLarge(limit: worker.service.publishBodyLimit))
     }
 
     // MARK: Polls

@@ -295,6 +295,9 @@ class ServerStream: WorkerStream {
 
     override func drain() {
         if phase == .preamble { return end() }
-        if phase == .head, reader.isIdle, unreadBytes == 0, queuedBytes == 0 { end() }
+        if isIdle { end() }
     }
+
+    /// Between two requests, with nothing under way in either direction.
+    final var isIdle: Bool { phase == .head && reader.isIdle && unreadBytes == 0 && queuedBytes == 0 }
 }

@@ -107,6 +107,8 @@ enum WorkerNotice: Sendable {
     /// Listen on these sockets from now on; some are others.
     case listen(ListeningSockets.Share)
     case drain
+    /// A worker can't accept: close some of what is idle.
+    case makeRoom
     /// The watchdog's question.
     case areYouThere
     /// A request of this worker that waited has a place at this server.

@@ -120,7 +120,7 @@ extension ProxiedExchange {
     }
 
     private func answer(_ failure: ProxyFailure) {
-        worker.figures.upstreamFailures += 1
+        worker.figures.upstreamFailures[failure.place] += 1
         record.status = failure.status
         record.end = .failed(failure)
         let downstream = downstream

@@ -7,6 +7,13 @@ import Reactor
 extension Worker {
     /// Nanoseconds between two looks for room while accepting is paused.
     private static let acceptPause: Int64 = 50_000_000
+    /// Nanoseconds for which a client's connection must have been idle to be closed for the sake of others. Pages poll
+    /// again within less, and find theirs.
+    private static let idleAtLeast: Int64 = 5_000_000_000
+    /// Idle connections that are closed at one look.
+    private static let shedAtOnce = 16
+    /// Nanoseconds between two times that other workers are asked for room.
+    private static let askingPause: Int64 = 1_000_000_000
 
     func listen(on sockets: ListeningSockets.Share) {
         for (socket, listen) in sockets.clients {
@@ -64,9 +71,39 @@ extension Worker {
     private func pauseAccepting(_ reason: String) {
         guard acceptPausedUntil == nil else { return }
         figures.acceptPauses += 1
-        log.warning("accepting is paused: \(reason)", metadata: ["connections": "\(server.connectionCount)"])
+        if let count = pauseNotice.happened(now: loop.now) {
+            log.warning(
+                "accepting is paused: \(reason)",
+                metadata: ["connections": "\(server.connectionCount)", "count": "\(count)"])
+        }
         for listener in listeners { listener.pause() }
+        makeRoom()
         acceptPausedUntil = loop.now + Self.acceptPause
+    }
+
+    /// At a limit, connections on which nothing happens are the first that go: each is closed between two requests,
+    /// which its client expects at any time, and makes room for one that wants something.
+    ///
+    /// - Returns: whether there was one here.
+    @discardableResult
+    func shedIdle() -> Bool {
+        var hasShed = false
+        let kind = DeadlineTable.Kind(index: Clock.keepAlive.rawValue)
+        let idle = clocks.longest(kind, atLeast: Self.idleAtLeast, now: loop.now, limit: Self.shedAtOnce)
+        for number in idle {
+            guard let stream = streams[number] as? DownstreamStream, stream.isIdle else { continue }
+            stream.end()
+            figures.shedConnections += 1
+            hasShed = true
+        }
+        return hasShed
+    }
+
+    /// The limit is the process', and who waits here may have to have the place of one that is idle at another worker.
+    private func makeRoom() {
+        guard !shedIdle(), loop.now >= askedForRoomAt + Self.askingPause else { return }
+        askedForRoomAt = loop.now
+        hub.tellAll(.makeRoom)
     }
 
     /// The limit is the process', so another worker's connections may have made room: it is looked at now and then.
@@ -76,6 +113,7 @@ extension Worker {
         adminListener?.resume()
         if !isDraining { controlListener?.resume() }
         guard server.connectionCount < service.connectionsLimit, !isDraining else {
+            makeRoom()
             acceptPausedUntil = loop.now + Self.acceptPause
             return
         }

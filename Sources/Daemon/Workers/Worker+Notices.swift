@@ -18,6 +18,7 @@ extension Worker {
             server.inbox.post(.serves(number, generation: generation))
         case .listen(let sockets): listenAnew(on: sockets)
         case .granted(let group, let ticket, let server): granted(group, ticket, server)
+        case .makeRoom: shedIdle()
         case .areYouThere: reportPresence()
         case .drain: drain()
         case .endNow:

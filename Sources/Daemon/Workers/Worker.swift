@@ -32,6 +32,7 @@ final class Worker {
     var figures = WorkerFigures()
     var preambleNotice = RareNotice()
     var clientNotice = RareNotice()
+    var pauseNotice = RareNotice()
     var requestIDs = RequestIDs()
     var isDraining = false
     /// What is still under way is being cut off.
@@ -56,6 +57,8 @@ final class Worker {
     var adminConnections = 0
     /// When to look whether there is room again; nil while accepting.
     var acceptPausedUntil: Int64?
+    /// When other workers were last asked to close what is idle.
+    var askedForRoomAt: Int64 = 0
     private var inbox: LoopInboxSource<WorkerNotice>?
     /// Channels whose holds here a publisher of this worker has touched in this turn.
     private var touched: [ChannelID] = []

@@ -41,12 +41,16 @@ extension ServiceFigures {
         let shown: [(String, Histogram, Histogram.Scale)] = [
             ("delivery_delay", traffic.deliveryDelays, .delay), ("upstream_time", upstream, .upstream),
         ]
-        return shown.flatMap { name, histogram, scale in
-            [
-                ("count", histogram.count), ("p50_microseconds", histogram.quantile(0.5, on: scale)),
-                ("p99_microseconds", histogram.quantile(0.99, on: scale)),
-            ].map { Figure(key: "\(name).\($0)", metric: "", kind: .gauge, prose: "", value: $1) }
-        }
+        var failures: UInt64 = 0
+        for place in traffic.upstreamFailures.indices { failures += traffic.upstreamFailures[place] }
+        let sum = Figure(key: "upstream.failures", metric: "", kind: .counter, prose: "", value: failures)
+        return [sum]
+            + shown.flatMap { name, histogram, scale in
+                [
+                    ("count", histogram.count), ("p50_microseconds", histogram.quantile(0.5, on: scale)),
+                    ("p99_microseconds", histogram.quantile(0.99, on: scale)),
+                ].map { Figure(key: "\(name).\($0)", metric: "", kind: .gauge, prose: "", value: $1) }
+            }
     }
 
     func appendHistograms(to text: inout [UInt8]) {

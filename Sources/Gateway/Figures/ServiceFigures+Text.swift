@@ -6,7 +6,7 @@ import Polling
 extension ServiceFigures {
     /// Every figure, in the order of both forms.
     var figures: [Figure] {
-        pollFigures + poolFigures + storeFigures + ruleFigures + connectionFigures + [
+        pollFigures + poolFigures + storeFigures + ruleFigures + connectionFigures + refusalFigures + [
             Figure(
                 key: "reloads", metric: "pollhold_reloads_total", kind: .counter,
                 prose: "Configuration reloads that took effect.", value: reloads.done),
@@ -142,9 +142,6 @@ extension ServiceFigures {
                 key: "upstream.connects", metric: "pollhold_upstream_connects_total", kind: .counter,
                 prose: "Connections opened to the application.", value: traffic.upstreamConnects),
             Figure(
-                key: "upstream.failures", metric: "pollhold_upstream_failures_total", kind: .counter,
-                prose: "Requests that the application did not answer.", value: traffic.upstreamFailures),
-            Figure(
                 key: "upstream.retries", metric: "pollhold_upstream_retries_total", kind: .counter,
                 prose: "Requests sent again because a kept connection had died or none could be opened.",
                 value: traffic.retried),
@@ -155,6 +152,30 @@ extension ServiceFigures {
                 key: "upstream.waiting", metric: "pollhold_upstream_requests_waiting", kind: .gauge,
                 prose: "Requests that wait for a server.", value: UInt64(waitingRequests)),
         ]
+    }
+
+    /// What was refused or given up because of a limit, by its reason.
+    private var refusalFigures: [Figure] {
+        [
+            Figure(
+                key: "shed_connections", metric: "pollhold_connections_shed_total", kind: .counter,
+                prose: "Idle connections of clients that were closed at a limit to make room.",
+                value: traffic.shedConnections)
+        ]
+            + ProxyFailure.allCases.map { failure in
+                Figure(
+                    key: "upstream_failures.\(failure.rawValue)", metric: "pollhold_upstream_failures_total",
+                    label: "reason=\"\(failure.rawValue)\"", kind: .counter,
+                    prose: "Requests that the application did not answer, by reason.",
+                    value: traffic.upstreamFailures[failure.place])
+            }
+            + PublishRefusal.allCases.map { refusal in
+                Figure(
+                    key: "refused_publishes.\(refusal.rawValue)", metric: "pollhold_publishes_refused_total",
+                    label: "reason=\"\(refusal.rawValue)\"", kind: .counter,
+                    prose: "Publishes on the control socket that were refused, by reason.",
+                    value: traffic.publishesRefused[refusal.place])
+            }
     }
 
     /// For Prometheus alone; the JSON has a list of servers.

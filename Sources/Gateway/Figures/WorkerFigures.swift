@@ -39,7 +39,12 @@ package struct WorkerFigures: Sendable {
     /// By the paths of recheck routes.
     package var rechecks: [String: RecheckFigures] = [:]
     package var upstreamConnects: UInt64 = 0
-    package var upstreamFailures: UInt64 = 0
+    /// By `ProxyFailure`, in the order of its cases.
+    package var upstreamFailures = InlineArray<8, UInt64>(repeating: 0)
+    /// Connections of clients that were idle and had to make room.
+    package var shedConnections: UInt64 = 0
+    /// Publishes on the control socket that were refused, by `PublishRefusal`.
+    package var publishesRefused = InlineArray<3, UInt64>(repeating: 0)
     package var retried: UInt64 = 0
 
     package init() {}
@@ -80,7 +85,9 @@ package struct WorkerFigures: Sendable {
         skippedRules += other.skippedRules
         for (path, figures) in other.rechecks { rechecks[path, default: RecheckFigures()].add(figures) }
         upstreamConnects += other.upstreamConnects
-        upstreamFailures += other.upstreamFailures
+        for index in upstreamFailures.indices { upstreamFailures[index] += other.upstreamFailures[index] }
+        shedConnections += other.shedConnections
+        for index in publishesRefused.indices { publishesRefused[index] += other.publishesRefused[index] }
         retried += other.retried
     }
 }

@@ -15,6 +15,20 @@ package enum ProxyFailure: String, Error, CaseIterable, Sendable {
     /// What came is no HTTP response.
     case malformedResponse = "malformed_response"
 
+    /// Where it is counted; its index among all cases.
+    package var place: Int {
+        switch self {
+        case .noServer: 0
+        case .queueFull: 1
+        case .queueTimeout: 2
+        case .unreachable: 3
+        case .connectTimeout: 4
+        case .disconnected: 5
+        case .responseTimeout: 6
+        case .malformedResponse: 7
+        }
+    }
+
     package var status: Int {
         switch self {
         case .noServer, .queueFull, .queueTimeout: 503
