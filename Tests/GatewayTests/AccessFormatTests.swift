@@ -53,7 +53,9 @@ struct AccessFormatTests {
                 queued=10ms connect=2ms first_byte=37ms total=63ms server=127.0.0.1:8000 attempts=2 end=complete
 
                 """)
-        let poll = try line(.combined, id: nil) { $0.poll = (.message, 3) }
+        let poll = try line(.combined, id: nil) { 
+            $0.poll = PollOutcome(.hold(.message, messages: 3), releasedAt: $0.endedAt)
+        }
         #expect(
             poll.hasSuffix(" bytes_in=0 received=3ms total=63ms end=complete held=60ms released=message messages=3\n"))
     }
@@ -63,7 +65,7 @@ struct AccessFormatTests {
             $0.record = Self.record
             $0.server = "127.0.0.1:8000"
             $0.end = .cut(.disconnected)
-            $0.poll = (.gap, 3)
+            $0.poll = PollOutcome(.hold(.gap, messages: 3), releasedAt: $0.endedAt)
         }
         #expect(text.hasSuffix("}\n"))
         let object = try #require(try JSONSerialization.jsonObject(with: Data(text.utf8)) as? NSDictionary)
@@ -75,6 +77,23 @@ struct AccessFormatTests {
                 "connect_ms": 2, "first_byte_ms": 37, "total_ms": 63, "server": "127.0.0.1:8000", "attempts": 2,
                 "end": "cut_disconnected", "held_ms": 60, "released": "gap", "messages": 3,
             ])
+    }
+
+    @Test func `a poll's course is told in both forms`() throws {
+        func ending(_ format: AccessFormat, _ course: PollOutcome.Course) throws -> String {
+            let text = try line(format, id: nil) {
+                $0.poll = PollOutcome(course, releasedAt: 1_020_000_000)
+            }
+            let end = try #require(text.firstRange(of: format == .combined ? "end=complete" : #""end":"complete""#))
+            return text[end.upperBound...].trimmingCharacters(in: .newlines)
+        }
+        let signal = PollOutcome.Course.recheck(RecheckExchange.Ending(.signal, questions: 2))
+        #expect(try ending(.combined, signal) == " held=20ms released=signal questions=2")
+        #expect(try ending(.json, signal) == #","held_ms":20,"released":"signal","questions":2}"#)
+        #expect(try ending(.combined, .passed) == " held=20ms released=passed questions=0")
+        #expect(try ending(.json, .passed) == #","held_ms":20,"released":"passed","questions":0}"#)
+        #expect(try ending(.combined, .observed(.spared)) == " observed=spared")
+        #expect(try ending(.json, .observed(.woken)) == #","observed":"woken"}"#)
     }
 
     @Test func `how far a request came is how many times it has`() throws {

@@ -22,7 +22,7 @@ extension DownstreamStream {
     ///   - end: nil: as the exchange has it.
     func finishAccessEntry(
         status: Int, bytes: Int, of proxied: ProxiedExchange? = nil, end: ExchangeRecord.End? = nil,
-        poll: PollAnswer? = nil
+        poll: PollOutcome.Course? = nil
     ) {
         guard let entry = accessEntry else { return }
         accessEntry = nil
@@ -31,7 +31,7 @@ extension DownstreamStream {
             status: status, bytes: bytes, end: end ?? record?.end ?? .complete, endedAt: worker.loop.now)
         outcome.record = record
         outcome.server = record?.server.flatMap { proxied?.group.names[$0] }
-        outcome.poll = poll.map { ($0.release, $0.messages) }
+        outcome.poll = poll.map { PollOutcome($0, releasedAt: outcome.endedAt) } ?? proxied?.pollOutcome
         worker.accessLog?.end(entry, outcome)
     }
 }

@@ -112,17 +112,18 @@ extension DownstreamStream {
             let question = ProxiedExchange(downstream: self, poll: poll, withholds: true)
             poll.question = question
             question.seekServer()
-        case .relay:
+        case .relay(let ending):
             guard let question = poll.question else { preconditionFailure("there is an answer to relay") }
             endAnswered(poll)
+            question.pollOutcome = PollOutcome(.recheck(ending), releasedAt: worker.loop.now)
             exchange = .proxied(question)
-        case .share(let leader): share(poll, with: leader)
-        case .answer(let kept):
+        case .share(let leader, let ending): share(poll, with: leader, ending)
+        case .answer(let kept, let ending):
             endAnswered(poll)
-            send(kept ?? KeptAnswer(poll.request.route.empty, date: worker.switchboard.date))
-        case .fail(let failure):
+            send(kept ?? KeptAnswer(poll.request.route.empty, date: worker.switchboard.date), ending)
+        case .fail(let failure, let ending):
             endAnswered(poll)
-            answer(PlainAnswer(failure))
+            answer(PlainAnswer(failure), poll: .recheck(ending))
         case .pass: pass(poll)
         }
     }
@@ -133,17 +134,18 @@ extension DownstreamStream {
         worker.figures.proxied += 1
         let proxied = ProxiedExchange(downstream: self, poll: poll, withholds: false)
         proxied.observation = observation
+        if observation == nil { proxied.pollOutcome = PollOutcome(.passed, releasedAt: worker.loop.now) }
         exchange = .proxied(proxied)
         proxied.seekServer()
     }
 
-    private func share(_ poll: RecheckedPoll, with leader: Int) {
+    private func share(_ poll: RecheckedPoll, with leader: Int, _ ending: RecheckExchange.Ending) {
         guard let withheld = (worker.streams[leader] as? DownstreamStream)?.withheldAnswer, let head = withheld.head
         else {
             preconditionFailure("a shared answer is there when it is shared")
         }
         endAnswered(poll)
-        send(KeptAnswer(whole: head, body: withheld.content))
+        send(KeptAnswer(whole: head, body: withheld.content), ending)
     }
 
     private var withheldAnswer: WithheldAnswer? {
@@ -151,7 +153,7 @@ extension DownstreamStream {
         return poll.question?.withheld
     }
 
-    private func send(_ kept: KeptAnswer) {
+    private func send(_ kept: KeptAnswer, _ ending: RecheckExchange.Ending) {
         exchange = .none
         var manner = manner
         if worker.isDraining { manner.keepsAlive = false }
@@ -159,7 +161,7 @@ extension DownstreamStream {
         let sent = kept.write(for: manner, into: &worker.output)
         send(shared: worker.output.bytes)
         worker.output.reset()
-        finishAccessEntry(status: kept.status, bytes: sent)
+        finishAccessEntry(status: kept.status, bytes: sent, poll: .recheck(ending))
         exchangeEnded(keepsAlive: manner.keepsAlive)
         watchOutput()
     }

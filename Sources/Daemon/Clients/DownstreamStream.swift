@@ -198,7 +198,9 @@ final class DownstreamStream: ServerStream {
         endPlace()
         endPoll()
         worker.count(answer, on: number)
-        finishAccessEntry(status: answer.status, bytes: answer.bodyBytes, poll: answer)
+        finishAccessEntry(
+            status: answer.status, bytes: answer.bodyBytes,
+            poll: .hold(answer.release, messages: answer.messages))
         exchangeEnded(keepsAlive: answer.keepsAlive)
         watchOutput()
     }
@@ -248,7 +250,8 @@ final class DownstreamStream: ServerStream {
     ///
     /// - Parameter proxied: what the answer takes the place of.
     func answer(
-        _ plain: PlainAnswer, of proxied: ProxiedExchange? = nil, end: ExchangeRecord.End? = nil
+        _ plain: PlainAnswer, of proxied: ProxiedExchange? = nil, end: ExchangeRecord.End? = nil,
+        poll: PollOutcome.Course? = nil
     ) {
         exchange = .none
         var manner = manner
@@ -256,7 +259,7 @@ final class DownstreamStream: ServerStream {
         worker.output.reset()
         let sent = plain.write(for: manner, date: worker.switchboard.date, into: &worker.output)
         send(shared: worker.output.bytes)
-        finishAccessEntry(status: plain.status, bytes: sent, of: proxied, end: end)
+        finishAccessEntry(status: plain.status, bytes: sent, of: proxied, end: end, poll: poll)
         if phase == .exchange { exchangeEnded(keepsAlive: manner.keepsAlive) } else { linger() }
         watchOutput()
     }

@@ -1,9 +1,10 @@
 /// A poll of a recheck route that only observes: it goes to the app as if there were no such route, and what would have
-/// become of it is counted.
+/// become of it is counted, and told in the access log and once in a while in the operational log.
 import ByteText
 import Gateway
 import HTTP1
 import Polling
+import Reactor
 
 final class Observation {
     let request: RecheckRequest
@@ -12,15 +13,19 @@ final class Observation {
     private let askedAt: Moment
     /// Nothing had happened since the app said "nothing new" to the same request, so it would not have been asked.
     private let isSpared: Bool
+    /// Something has happened since, which would have woken it.
+    private let isWoken: Bool
     private var head: ResponseHead?
     private var content: [UInt8] = []
     private var isTooLong = false
 
-    init(request: RecheckRequest, number: UInt64, askedAt: Moment, isSpared: Bool) {
+    /// - Parameter isQuiet: whether nothing has happened since the app said "nothing new"; nil: it has not said so.
+    init(request: RecheckRequest, number: UInt64, askedAt: Moment, isQuiet: Bool?) {
         self.request = request
         self.number = number
         self.askedAt = askedAt
-        self.isSpared = isSpared
+        isSpared = isQuiet == true
+        isWoken = isQuiet == false
     }
 
     func response(_ head: borrowing ResponseHead) { self.head = copy head }
@@ -35,14 +40,15 @@ final class Observation {
     }
 
     /// What the answer shows; nil: nothing of use.
-    var outcome: (isNothing: Bool, wasUnsignalled: Bool, knowledge: Knowledge?)? {
+    var outcome: (observed: PollOutcome.Observed, knowledge: Knowledge?)? {
         guard let head else { return nil }
         let body = content
         let looksEmpty = request.route.nothingNew.isMet(status: head.status, body: body.span, isSame: false)
         let isNothing = looksEmpty && !isTooLong && !request.hasNewCookies(in: head)
         // What it would not have been asked for stays known from the time when it was.
         let knowledge = isNothing && !isSpared ? Knowledge(number: number, askedAt: askedAt, kept: nil) : nil
-        return (isNothing, !isNothing && isSpared, knowledge)
+        if isNothing { return (isSpared ? .spared : .held, knowledge) }
+        return (isSpared ? .unsignalled : isWoken ? .woken : .answered, knowledge)
     }
 }
 
@@ -53,29 +59,27 @@ extension DownstreamStream {
         let number = worker.hub.withPool { $0.lastNumber }
         let (channels, since) = (request.channels, known?.number ?? 0)
         let wasQuiet = worker.hub.withPool { $0.isQuiet(channels, since: since) }
-        let isQuiet = known != nil && wasQuiet
         let isFresh = known.map { now < $0.askedAt + request.route.knowledgeLifetime } ?? false
         worker.rechecks.observed(request.route) { figures in
             figures.polls += 1
-            if isQuiet, isFresh { figures.spared += 1 } else { figures.questions += 1 }
+            if wasQuiet, isFresh { figures.spared += 1 } else { figures.questions += 1 }
         }
-        return Observation(request: request, number: number, askedAt: now, isSpared: isQuiet && isFresh)
+        return Observation(request: request, number: number, askedAt: now, isQuiet: isFresh ? wasQuiet : nil)
     }
 }
 
-extension Worker {
+extension ProxiedExchange {
     /// The app's answer to an observed poll is complete.
-    func observed(_ observation: Observation) {
-        guard let outcome = observation.outcome else { return }
+    func endObservation(_ observation: Observation) {
+        guard let (observed, knowledge) = observation.outcome else { return }
+        pollOutcome = PollOutcome(.observed(observed), releasedAt: worker.loop.now)
         let request = observation.request
-        rechecks.observed(request.route) { figures in
-            if outcome.isNothing { figures.nothingNew += 1 }
-            if outcome.wasUnsignalled { figures.unsignalled += 1 }
-        }
-        if let knowledge = outcome.knowledge {
-            hub.rechecks.remember(knowledge, of: request.identity)
-        } else if !outcome.isNothing {
-            hub.rechecks.forget(request.identity)
+        worker.rechecks.observed(request.route) { figures in figures.count(observed) }
+        worker.noteObserved(observed, on: request.route)
+        if let knowledge {
+            worker.hub.rechecks.remember(knowledge, of: request.identity)
+        } else if observed != .spared {
+            worker.hub.rechecks.forget(request.identity)
         }
     }
 }

@@ -46,6 +46,8 @@ final class ProxiedExchange {
     var authorizing: AskedPoll?
     /// What a poll that is only observed shows.
     var observation: Observation?
+    /// How its poll was let go; nil: it is no poll, or one that is under way.
+    var pollOutcome: PollOutcome?
     /// Ends of what clients were granted; nil: the client was granted nothing.
     var session: SessionWatch?
     var upstreamTunnelHasEnded = false
@@ -279,8 +281,8 @@ final class ProxiedExchange {
         endQuestion()
         let downstream = downstream
         self.downstream = nil
+        if let observation { endObservation(observation) }
         downstream?.proxiedExchangeEnded(self, keepsAlive: machine.keepsDownstream)
-        if let observation { worker.observed(observation) }
         for credential in session?.responseEnded() ?? [] { worker.revoke(credential) }
         if let publication = watcher?.responseEnded() { worker.publish(publication) }
     }

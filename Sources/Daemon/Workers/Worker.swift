@@ -33,6 +33,8 @@ final class Worker {
     var preambleNotice = RareNotice()
     var clientNotice = RareNotice()
     var pauseNotice = RareNotice()
+    /// By the paths of routes that observe.
+    var observedPolls: [String: ObservedPolls] = [:]
     var requestIDs = RequestIDs()
     var isDraining = false
     /// What is still under way is being cut off.

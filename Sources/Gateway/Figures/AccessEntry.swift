@@ -37,8 +37,8 @@ package struct AccessOutcome {
     package var record: ExchangeRecord?
     /// The server that the record names.
     package var server: String?
-    /// Why a poll was released, and with how many messages.
-    package var poll: (release: PollExchange.Release, messages: Int)?
+    /// nil: it was no poll.
+    package var poll: PollOutcome?
 
     package init(status: Int, bytes: Int, end: ExchangeRecord.End, endedAt: Int64) {
         self.status = status

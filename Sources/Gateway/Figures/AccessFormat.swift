@@ -116,14 +116,25 @@ package enum AccessFormat: Sendable {
         }
         let end = Array(outcome.end.text.utf8)
         append("end", end.span, to: &line)
-        if let poll = outcome.poll {
-            append(milliseconds: "held", outcome.endedAt - entry.startedAt, to: &line)
-            let release = Array(poll.release.rawValue.utf8)
-            append("released", release.span, to: &line)
-            append("messages", poll.messages, to: &line)
-        }
+        if let poll = outcome.poll { append(poll, entry, to: &line) }
         line.append(self == .combined ? "\n" : "}\n")
         return line
+    }
+
+    private func append(_ poll: PollOutcome, _ entry: AccessEntry, to line: inout [UInt8]) {
+        if let released = poll.released {
+            append(milliseconds: "held", poll.releasedAt - entry.startedAt, to: &line)
+            let release = Array(released.utf8)
+            append("released", release.span, to: &line)
+        }
+        switch poll.course {
+        case .hold(_, let messages): append("messages", messages, to: &line)
+        case .recheck(let ending): append("questions", ending.questions, to: &line)
+        case .passed: append("questions", 0, to: &line)
+        case .observed(let observed):
+            let word = Array(observed.rawValue.utf8)
+            append("observed", word.span, to: &line)
+        }
     }
 
     /// Each phase from the end of the one before, so that they add up to what has passed until the response began.

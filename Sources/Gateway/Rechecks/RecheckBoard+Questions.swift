@@ -115,21 +115,18 @@ extension RecheckBoard {
                 lineUp(&exchange, follower, inFront: true)
             } else {
                 count(exchange) { $0.shared += 1 }
-                if isNothing(exchange.request) {
-                    hold(&exchange, follower, kept, .share(with: number), now: now).map {
-                        decisions.append((follower, $0))
-                    }
-                } else {
-                    decisions.append((follower, news(&exchange, .share(with: number), now: now)))
-                }
+                let ending =
+                    isNothing(exchange.request)
+                    ? hold(&exchange, follower, kept, now: now) : news(&exchange, now: now)
+                if let ending { decisions.append((follower, .share(with: number, ending))) }
             }
             store(exchange, follower)
         }
         if isNothing(leader.request) {
             count(leader) { $0.nothingNew += 1 }
-            hold(&leader, number, kept, .relay, now: now).map { decisions.append((number, $0)) }
+            if let ending = hold(&leader, number, kept, now: now) { decisions.append((number, .relay(ending))) }
         } else {
-            decisions.append((number, news(&leader, .relay, now: now)))
+            decisions.append((number, .relay(news(&leader, now: now))))
         }
         store(leader, number)
         return decisions
@@ -143,25 +140,24 @@ extension RecheckBoard {
         return exchanges.filter { $0.value.state == .following(leader: leader) }.map(\.key).sorted()
     }
 
-    private mutating func news(_ exchange: inout RecheckExchange, _ action: Action, now: Moment) -> Action {
+    private mutating func news(_ exchange: inout RecheckExchange, now: Moment) -> RecheckExchange.Ending {
         if !exchange.isFirst, !exchange.wasSignalled { count(exchange) { $0.unsignalled += 1 } }
-        end(&exchange, exchange.isFirst ? .first : now >= exchange.end ? .timeout : .signal)
-        return action
+        return end(&exchange, exchange.isFirst ? .first : now >= exchange.end ? .timeout : .signal)
     }
 
     /// The app has nothing new: the poll waits on, asks once more if something happened meanwhile, or ends with just
     /// this answer.
+    ///
+    /// - Returns: how it ended, if it did.
     private mutating func hold(
-        _ exchange: inout RecheckExchange, _ number: ConnectionNumber, _ kept: KeptAnswer?, _ action: Action,
-        now: Moment
-    ) -> Action? {
+        _ exchange: inout RecheckExchange, _ number: ConnectionNumber, _ kept: KeptAnswer?, now: Moment
+    ) -> RecheckExchange.Ending? {
         exchange.isFirst = false
         exchange.failures = 0
         exchange.kept = kept
         exchange.askedAt = exchange.sentAt
         if exchange.isSuperseded || now >= exchange.end {
-            end(&exchange, exchange.isSuperseded ? .superseded : .timeout)
-            return action
+            return end(&exchange, exchange.isSuperseded ? .superseded : .timeout)
         }
         if exchange.isDirty {
             schedule(&exchange, number, now: now)
@@ -206,8 +202,7 @@ extension RecheckBoard {
         defer { store(exchange, number) }
         switch exchange.state {
         case .held, .lined:
-            end(&exchange, .superseded)
-            return .answer(exchange.kept)
+            return .answer(exchange.kept, end(&exchange, .superseded))
         case .looking, .renewing, .asking, .following:
             exchange.isSuperseded = true
             return .wait
@@ -222,8 +217,7 @@ extension RecheckBoard {
         exchange.end = min(exchange.end, now)
         guard exchange.state == .held else { return .wait }
         if exchange.kept != nil {
-            end(&exchange, .drain)
-            return .answer(exchange.kept)
+            return .answer(exchange.kept, end(&exchange, .drain))
         }
         lineUp(&exchange, number)
         return .wait
@@ -235,8 +229,7 @@ extension RecheckBoard {
         defer { store(exchange, number) }
         switch exchange.state {
         case .held, .lined:
-            end(&exchange, .reload)
-            return .answer(exchange.kept)
+            return .answer(exchange.kept, end(&exchange, .reload))
         case .looking, .renewing, .asking, .following:
             exchange.end = min(exchange.end, now)
             return .wait

@@ -31,13 +31,13 @@ package struct RecheckBoard: ~Copyable {
         /// Send the poll's request to the app.
         case ask
         /// The app's answer that is being withheld is the poll's. The poll is over.
-        case relay
+        case relay(RecheckExchange.Ending)
         /// The answer to another's question is the poll's too. The poll is over.
-        case share(with: ConnectionNumber)
+        case share(with: ConnectionNumber, RecheckExchange.Ending)
         /// Send the last "nothing new"; nil: what the route says. The poll is over.
-        case answer(KeptAnswer?)
+        case answer(KeptAnswer?, RecheckExchange.Ending)
         /// The app gave no answer. The poll is over.
-        case fail(ProxyFailure)
+        case fail(ProxyFailure, RecheckExchange.Ending)
         /// Pass the request on as if there were no such route. The poll is over.
         case pass
     }
@@ -273,17 +273,17 @@ package struct RecheckBoard: ~Copyable {
     /// Ends a poll that the app can't answer in time.
     mutating func endWithoutApp(_ exchange: inout RecheckExchange, _ failure: ProxyFailure) -> Action {
         guard !exchange.isFirst || exchange.kept != nil else {
-            end(&exchange, .failed)
-            return .fail(failure)
+            return .fail(failure, end(&exchange, .failed))
         }
-        end(&exchange, .kept)
-        return .answer(exchange.kept)
+        return .answer(exchange.kept, end(&exchange, .kept))
     }
 
-    mutating func end(_ exchange: inout RecheckExchange, _ release: RecheckExchange.Release) {
-        exchange.release = release
+    mutating func end(
+        _ exchange: inout RecheckExchange, _ release: RecheckExchange.Release
+    ) -> RecheckExchange.Ending {
         count(exchange) { $0.count(release) }
         leave(&exchange)
+        return RecheckExchange.Ending(release, questions: exchange.questions)
     }
 
     /// Takes a poll out of everything.

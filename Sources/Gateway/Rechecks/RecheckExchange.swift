@@ -53,9 +53,8 @@ package struct RecheckExchange {
     var isOver = false
     /// The earliest moment for which it stands in the board's queue.
     var timerAt: Moment?
-    /// For the access log and the figures.
+    /// For the access log.
     package internal(set) var questions = 0
-    package internal(set) var release = Release.first
 
     /// Why a poll was answered.
     package enum Release: String, CaseIterable, Sendable {
@@ -73,6 +72,18 @@ package struct RecheckExchange {
         case reload
         /// The app gave no answer to its first question.
         case failed
+    }
+
+    /// How a poll ended.
+    package struct Ending: Equatable, Sendable {
+        package let release: Release
+        /// That were asked for it.
+        package let questions: Int
+
+        package init(_ release: Release, questions: Int) {
+            self.release = release
+            self.questions = questions
+        }
     }
 
     init(_ request: RecheckRequest, serial: UInt64, now: Moment) {

@@ -27,6 +27,16 @@ package struct RecheckFigures: Equatable, Sendable {
         if let index = RecheckExchange.Release.allCases.firstIndex(of: release) { released[index] += 1 }
     }
 
+    /// Counts the answer to a poll that is only observed.
+    package mutating func count(_ observed: PollOutcome.Observed) {
+        switch observed {
+        case .held, .spared: nothingNew += 1
+        case .answered: count(.first)
+        case .woken: count(.signal)
+        case .unsignalled: unsignalled += 1
+        }
+    }
+
     package mutating func add(_ other: RecheckFigures) {
         open += other.open
         held += other.held
