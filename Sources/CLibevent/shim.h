@@ -19,6 +19,7 @@
 
 // glibc shows these two only under _GNU_SOURCE, which Swift's Glibc module is built without. They are declared here
 // with the types of their manual pages: accept4(2), pthread_setname_np(3).
+#include <malloc.h>
 #include <pthread.h>
 extern int accept4(int descriptor, struct sockaddr *address, socklen_t *length, int flags);
 extern int pthread_setname_np(pthread_t thread, const char *name);

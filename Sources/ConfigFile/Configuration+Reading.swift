@@ -16,7 +16,7 @@ extension Configuration {
         group = root.text("group")
         pool = Self.pool(root.section("pool"))
         publish = Self.publishRules(root)
-        limits = Self.limits(root.section("limits"))
+        limits = Self.limits(root.section("limits"), pool)
         routes = Self.routes(
             root,
             proxy: Proxy(
@@ -48,7 +48,22 @@ extension Configuration {
             store: section.filePath("store"), sync: section.choice("sync", as: Pool.Sync.self) ?? .os)
     }
 
-    private static func limits(_ section: SectionReader) -> Limits {
+    /// The pool fills up to its own bound; a limit below it would be reached for good.
+    private static func memory(_ section: SectionReader, above pool: Pool) -> Int? {
+        guard let bytes = section.optionalSize("memory") else { return nil }
+        if bytes < pool.memoryBytes + minimumBesidesPool {
+            section.collector.note(
+                section.node("memory")?.mark, found: "limits.memory: \(ByteSize(bytes))",
+                expected: "expected \(ByteSize(minimumBesidesPool)) more than pool.memory, which is "
+                    + "\(ByteSize(pool.memoryBytes))")
+        }
+        return bytes
+    }
+
+    /// Of a process that does nothing yet, and room for some hundred connections.
+    private static let minimumBesidesPool = 15 << 20
+
+    private static func limits(_ section: SectionReader, _ pool: Pool) -> Limits {
         Limits(
             requestLineBytes: section.size("request_line"), fieldBytes: section.size("field"),
             headBytes: section.size("head"),
@@ -57,6 +72,7 @@ extension Configuration {
             requests: section.optionalInteger("requests"),
             connectionsPerClient: section.optionalInteger("connections_per_client"),
             pollsPerClient: pollsPerClient(section), pollsPerChannel: section.optionalInteger("polls_per_channel"),
+            memoryBytes: memory(section, above: pool),
             client: template(
                 section, "client",
                 TemplateRules(

@@ -195,6 +195,8 @@ package struct Configuration: Equatable, Sendable {
         package var pollsPerClient: PollsPerClient
         /// Held on one channel; nil: no limit.
         package var pollsPerChannel: Int?
+        /// Of the process; nil: no limit.
+        package var memoryBytes: Int?
         /// Who counts as one client for polls; nil: an address.
         package var client: TemplateText?
         /// What a client must send of a body or take of a response at least; nil: nothing.

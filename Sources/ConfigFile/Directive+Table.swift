@@ -235,6 +235,9 @@ extension Directive {
         Directive(
             "limits.polls_per_channel", .integer(anyCount), default: "none", word: "none",
             "Polls held on one channel; one more is answered 429."),
+        Directive(
+            "limits.memory", .size((16 << 20)...(1 << 40)), default: "none", word: "none",
+            "Memory of the process at which requests are answered 503; polls in hold stay."),
         Directive("limits.client", .template, "Whom limits of polls count as one client. Default: an address."),
         Directive(
             "limits.rate", .size(1...(1 << 30)), default: "256B", word: "none",

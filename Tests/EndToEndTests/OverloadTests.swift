@@ -89,6 +89,46 @@ struct OverloadTests {
         print("overload: \(flood.count) publishes through a pool of 1 MiB")
     }
 
+    @Test(.enabled(if: PollholdProcess.scale == 1))
+    func `at the process' memory ceiling requests are refused until there is room, and polls stay held`() throws {
+        // More than all buffers on the way take; its readers read nothing.
+        let body = [UInt8](repeating: 0x78, count: 4 << 20)
+        let app = try TestApp(handler: { connection, _ in
+            guard connection.readHead() != nil else { return }
+            if connection.send("HTTP/1.1 200 OK\r\nContent-Length: \(body.count)\r\n\r\n") { connection.send(body) }
+        })
+        let pollhold = try PollholdProcess(
+            Self.configuration(
+                "pool: { memory: 1MiB }\nlimits: { memory: 20MiB, polls_per_client: none }\ntimeouts: { write: 10m }",
+                upstream: "{ server: \"http://127.0.0.1:\(app.port)\", response_timeout: 10m, idle_timeout: 10m }"))
+        let crowd = try HeldCrowd(Self.crowd, of: pollhold)
+        var readers: [TestClient] = []
+        let port = pollhold.port
+        try crowd.stays(seconds: Self.seconds, until: "requests are refused") {
+            guard try Self.figure(pollhold, "memory.short") == 0 else {
+                let refused = try TestClient(port: port).request("GET", "/page")
+                // It may have had room again for a moment.
+                guard refused.status == 503 else { return false }
+                #expect(refused["retry-after"] != nil)
+                #expect(try TestClient(port: port).request("GET", "/poll?channel=other").status == 503)
+                return try Self.figure(pollhold, "refused_for_memory") > 0
+            }
+            for _ in 0..<40 {
+                let reader = try TestClient(port: port, receiveBytes: 4096)
+                try reader.start("GET", "/large")
+                readers.append(reader)
+            }
+            return false
+        }
+        #expect(pollhold.errors.wait { $0.contains("limits.memory is reached") })
+        #expect(try Self.metric(pollhold, "pollhold_requests_refused_for_memory_total") > 0)
+        #expect(try pollhold.publish("other", "1").status == 200)
+        for reader in readers { reader.reset() }
+        try waitUntil("there is room") { try Self.figure(pollhold, "memory.short") == 0 }
+        #expect(try TestClient(port: port).request("GET", "/poll?channel=other").ids == ["1"])
+        #expect(try crowd.release() == nil)
+    }
+
     @Test func `a flood of publishes delays nobody's poll for long, and each is answered`() throws {
         let pollhold = try PollholdProcess(Self.configuration())
         let crowd = try HeldCrowd(Self.crowd, of: pollhold)

@@ -86,6 +86,10 @@ final class DownstreamStream: ServerStream {
         let requestID = worker.requestIDs.id(of: head, identity, rules)
         accessEntry = worker.accessLog?.begin(
             head, client: identity.client, requestID: requestID, now: worker.loop.now, begunAt: worker.headBegunAt)
+        if worker.server.isShortOfMemory {
+            worker.figures.refusedForMemory += 1
+            return answer(.memoryExceeded, end: .refused)
+        }
         if let answered = service.rules.answered(head, client: identity.client) {
             return answer(answered)
         }

@@ -120,8 +120,11 @@ package final class Server {
             expiry?.set(loop.now + 1_000_000_000)
         }
         expiry?.set(loop.now + 1_000_000_000)
+        memoryTimer = LoopTimer(loop: loop) { [unowned self] in lookAtMemory() }
+        lookAtMemory()
         while runningWorkers > 0 { loop.runTurn() }
         expiry = nil
+        memoryTimer = nil
         watch = nil
         withExtendedLifetime((sources, inbox)) {}
         for thread in threads { thread.join() }
@@ -256,6 +259,7 @@ package final class Server {
     }
 
     private var drainTimer: LoopTimer?
+    var memoryTimer: LoopTimer?
 
     private func reopenLogs() {
         accessWriter?.reopen()

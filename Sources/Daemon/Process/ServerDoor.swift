@@ -11,6 +11,8 @@ final class ServerDoor: Sendable {
     private let reloadFigures = Guarded(ReloadFigures())
     private let connections = Atomic<Int>(0)
     private let held = Atomic<Int>(0)
+    private let memoryIsShort = Atomic<Bool>(false)
+    private let memoryFigures = Guarded(MemoryPressure())
     private let adminConnections = Atomic<Int>(0)
     private let kept = Guarded(Health(isLeaving: false, stuckWorkers: 0))
     private let connectionsOfClients = Guarded(ClientCounts())
@@ -67,6 +69,17 @@ final class ServerDoor: Sendable {
     }
 
     func giveBackAdminConnection() { adminConnections.subtract(1, ordering: .relaxed) }
+
+    /// Asked at each request.
+    var isShortOfMemory: Bool { memoryIsShort.load(ordering: .relaxed) }
+
+    var memory: MemoryPressure {
+        get { memoryFigures.withLock { $0 } }
+        set {
+            memoryFigures.withLock { $0 = newValue }
+            memoryIsShort.store(newValue.isShort, ordering: .relaxed)
+        }
+    }
 
     var health: Health { kept.withLock { $0 } }
 

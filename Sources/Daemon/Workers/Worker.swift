@@ -231,13 +231,15 @@ final class Worker {
     /// The whole daemon's figures, as far as each worker has reported them.
     var statusFigures: ServiceFigures {
         let pool = hub.withPool { $0.figures }
-        return ServiceFigures(
+        var figures = ServiceFigures(
             version: Version.text, processID: Int(getpid()), workers: service.workers,
             uptime: .nanoseconds(loop.now - service.startedAt), isDraining: isDraining, epoch: hub.epoch,
             configurationPath: service.configurationPath, reloads: server.reloads,
             droppedLogLines: service.droppedLogLines, pool: pool, traffic: server.traffic,
             servers: service.upstream.figures, waitingRequests: service.upstream.waitingCount,
             store: hub.store?.figures)
+        figures.memory = server.memory
+        return figures
     }
 
     func reportPresence() { server.inbox.post(.here(number)) }

@@ -40,6 +40,13 @@ package struct PlainAnswer {
         return answer
     }
 
+    /// Nothing more can be begun now for want of memory.
+    package static var memoryExceeded: PlainAnswer {
+        var answer = PlainAnswer(status: 503, reason: "There is too much to do at present.", closes: true)
+        answer.retryAfter = 5
+        return answer
+    }
+
     /// This client has as many polls as one may have.
     package static var clientPollsExceeded: PlainAnswer {
         var answer = PlainAnswer(status: 429, reason: "This client has too many polls at a time.")

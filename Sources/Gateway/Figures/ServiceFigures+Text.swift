@@ -160,7 +160,16 @@ extension ServiceFigures {
             Figure(
                 key: "shed_connections", metric: "pollhold_connections_shed_total", kind: .counter,
                 prose: "Idle connections of clients that were closed at a limit to make room.",
-                value: traffic.shedConnections)
+                value: traffic.shedConnections),
+            Figure(
+                key: "refused_for_memory", metric: "pollhold_requests_refused_for_memory_total", kind: .counter,
+                prose: "Requests refused because of limits.memory.", value: traffic.refusedForMemory),
+            Figure(
+                key: "memory.bytes", metric: "pollhold_memory_bytes", kind: .gauge,
+                prose: "Allocated memory as of the last look; 0 without limits.memory.", value: UInt64(memory.bytes)),
+            Figure(
+                key: "memory.short", metric: "pollhold_memory_short", kind: .gauge,
+                prose: "Whether requests are refused because of limits.memory.", value: memory.isShort ? 1 : 0),
         ]
             + ProxyFailure.allCases.map { failure in
                 Figure(

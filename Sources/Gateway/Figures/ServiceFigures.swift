@@ -20,6 +20,7 @@ package struct ServiceFigures: Sendable {
     package var waitingRequests: Int
     /// nil: the pool is in memory alone.
     package var store: StoreFigures?
+    package var memory = MemoryPressure()
 
     package init(
         version: String, processID: Int, workers: Int, uptime: Duration, isDraining: Bool, epoch: Epoch,

@@ -43,6 +43,8 @@ package struct WorkerFigures: Sendable {
     package var upstreamFailures = InlineArray<8, UInt64>(repeating: 0)
     /// Connections of clients that were idle and had to make room.
     package var shedConnections: UInt64 = 0
+    /// Requests that were refused because memory was short.
+    package var refusedForMemory: UInt64 = 0
     /// Publishes on the control socket that were refused, by `PublishRefusal`.
     package var publishesRefused = InlineArray<3, UInt64>(repeating: 0)
     package var retried: UInt64 = 0
@@ -86,6 +88,7 @@ package struct WorkerFigures: Sendable {
         for (path, figures) in other.rechecks { rechecks[path, default: RecheckFigures()].add(figures) }
         upstreamConnects += other.upstreamConnects
         for index in upstreamFailures.indices { upstreamFailures[index] += other.upstreamFailures[index] }
+        refusedForMemory += other.refusedForMemory
         shedConnections += other.shedConnections
         for index in publishesRefused.indices { publishesRefused[index] += other.publishesRefused[index] }
         retried += other.retried
