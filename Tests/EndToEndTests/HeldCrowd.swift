@@ -15,6 +15,10 @@ final class HeldCrowd {
         load = try LoadClients(port: pollhold.port)
         for _ in 0..<size { try load.add(channels: ["alive"]) }
         try load.run(until: "the crowd is held") { try self.waiting() == size }
+        // All workers know of all of them once each one's turn has ended.
+        try load.run(until: "the crowd is counted") {
+            try pollhold.control("GET", "/status").json["held"] as? Int == size
+        }
     }
 
     private func waiting() throws -> Int {

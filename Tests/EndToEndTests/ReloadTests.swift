@@ -211,6 +211,8 @@ struct ReloadTests {
         #expect(try client.request("GET", "/poll?channel=other&n=2").status == 403)
         #expect(try client.request("GET", "/poll?channel=news").messages.compactMap { $0["data"] as? Int } == [4, 5])
         let held = try PollTests().held(pollhold, Self.poll, on: "news")
+        // Other workers know of it once its own worker's turn has ended.
+        try waitUntil("it is counted") { try pollhold.control("GET", "/status").json["held"] as? Int == 1 }
         #expect(try client.request("GET", Self.poll).status == 503)
         // Its files and threads, and not all descriptors: a process that another test starts may hold on to a client's end.
         func openLogs() -> [String] {
