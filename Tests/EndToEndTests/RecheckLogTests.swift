@@ -88,6 +88,11 @@ struct RecheckLogTests {
         let released = try #require(routes?["/updates"]?["released"] as? [String: Int])
         #expect(released["first"] == 1)
         #expect(released["signal"] == 1)
+        // The app's load before and after.
+        #expect(routes?["/updates"]?["observed"] as? Int == 7)
+        #expect(routes?["/updates"]?["questions"] as? Int == 4)
+        let times = ["observed_ms", "question_ms"].map { routes?["/updates"]?[$0] as? Int ?? -1 }
+        #expect(times[0] >= times[1] && times[1] >= 0, "\(times)")
         // The first one at once, the others in a line that is not due yet.
         let lines = pollhold.errors.lines.filter { $0.contains("observed polls would have been") }
         #expect(lines.count == 1)

@@ -10,7 +10,7 @@ final class Observation {
     let request: RecheckRequest
     /// The pool's newest number before the app was asked, and when that was.
     private let number: UInt64
-    private let askedAt: Moment
+    let askedAt: Moment
     /// Nothing had happened since the app said "nothing new" to the same request, so it would not have been asked.
     private let isSpared: Bool
     /// Something has happened since, which would have woken it.
@@ -74,7 +74,9 @@ extension ProxiedExchange {
         guard let (observed, knowledge) = observation.outcome else { return }
         pollOutcome = PollOutcome(.observed(observed), releasedAt: worker.loop.now)
         let request = observation.request
-        worker.rechecks.observed(request.route) { figures in figures.count(observed) }
+        worker.rechecks.observed(request.route) { figures in
+            figures.count(observed, lasting: worker.now - observation.askedAt)
+        }
         worker.noteObserved(observed, on: request.route)
         if let knowledge {
             worker.hub.rechecks.remember(knowledge, of: request.identity)

@@ -7,6 +7,8 @@ extension ServiceFigures {
         let key: String
         let prose: String
         var isGauge = false
+        /// Prometheus wants seconds; the histograms have them.
+        var isForJSONAlone = false
         let value: @Sendable (RecheckFigures) -> UInt64
     }
 
@@ -22,6 +24,9 @@ extension ServiceFigures {
         Row(key: "shared", prose: "Polls answered by another's question.") { $0.shared },
         Row(key: "passed", prose: "Polls passed on because the queue was full.") { $0.passed },
         Row(key: "abandoned", prose: "Recheck polls whose client left before the answer.") { $0.abandoned },
+        Row(key: "observed", prose: "Polls passed on because the route observes.") { $0.observed },
+        Row(key: "question_ms", prose: "", isForJSONAlone: true) { $0.questionTime / 1000 },
+        Row(key: "observed_ms", prose: "", isForJSONAlone: true) { $0.observedTime / 1000 },
     ]
 
     private var routes: [(path: String, figures: RecheckFigures)] {
@@ -32,7 +37,7 @@ extension ServiceFigures {
     var recheckFigures: [Figure] {
         let routes = routes
         var figures: [Figure] = []
-        for row in Self.rows {
+        for row in Self.rows where !row.isForJSONAlone {
             for route in routes {
                 figures.append(
                     Figure(

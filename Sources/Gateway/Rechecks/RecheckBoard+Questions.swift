@@ -108,6 +108,7 @@ extension RecheckBoard {
         isNothing: (RecheckRequest) -> Bool
     ) -> [Decision] {
         guard var leader = exchanges[number], leader.state == .asking else { return [] }
+        count(leader) { [sentAt = leader.sentAt] in $0.countAnswer(now - sentAt) }
         var decisions: [Decision] = []
         for follower in followers(of: number) {
             guard var exchange = exchanges[follower] else { continue }
@@ -174,7 +175,8 @@ extension RecheckBoard {
     package mutating func failed(
         _ number: ConnectionNumber, _ failure: ProxyFailure, now: Moment
     ) -> [Decision] {
-        guard exchanges[number]?.state == .asking else { return [] }
+        guard let leader = exchanges[number], leader.state == .asking else { return [] }
+        count(leader) { $0.countAnswer(now - leader.sentAt) }
         var decisions: [Decision] = []
         for one in followers(of: number) + [number] {
             guard var exchange = exchanges[one] else { continue }

@@ -1,4 +1,6 @@
 /// What a recheck route counts. Numbers that only grow, but for the first two.
+import Polling
+
 package struct RecheckFigures: Equatable, Sendable {
     /// Polls under way.
     package var open = 0
@@ -18,6 +20,12 @@ package struct RecheckFigures: Equatable, Sendable {
     /// Polls that were passed on because the queue was full.
     package var passed: UInt64 = 0
     package var abandoned: UInt64 = 0
+    /// The app's load by this route: time from a question to its answer, in microseconds.
+    package var questionTime: UInt64 = 0
+    /// The load as it was: polls that were passed on because the route observes, and the app's time for them. Of these
+    /// polls `questions` counts those that would have been asked.
+    package var observed: UInt64 = 0
+    package var observedTime: UInt64 = 0
     /// By `RecheckExchange.Release`, in the order of its cases.
     package var released = [UInt64](repeating: 0, count: RecheckExchange.Release.allCases.count)
 
@@ -27,8 +35,15 @@ package struct RecheckFigures: Equatable, Sendable {
         if let index = RecheckExchange.Release.allCases.firstIndex(of: release) { released[index] += 1 }
     }
 
+    /// Counts the answer to a question.
+    mutating func countAnswer(_ duration: Duration) { questionTime += UInt64(max(0, duration.wholeNanoseconds)) / 1000 }
+
     /// Counts the answer to a poll that is only observed.
-    package mutating func count(_ observed: PollOutcome.Observed) {
+    package mutating func count(_ observed: PollOutcome.Observed, lasting duration: Duration) {
+        self.observed += 1
+        observedTime += UInt64(max(0, duration.wholeNanoseconds)) / 1000
+        // Where it would have been asked all the same, its time would have been the same.
+        if observed != .spared, observed != .unsignalled { countAnswer(duration) }
         switch observed {
         case .held, .spared: nothingNew += 1
         case .answered: count(.first)
@@ -49,6 +64,9 @@ package struct RecheckFigures: Equatable, Sendable {
         shared += other.shared
         passed += other.passed
         abandoned += other.abandoned
+        questionTime += other.questionTime
+        observed += other.observed
+        observedTime += other.observedTime
         for index in released.indices { released[index] += other.released[index] }
     }
 }
