@@ -86,6 +86,20 @@ struct PublishRuleTests {
         }
     }
 
+    @Test func `a page's FormData is a form`() throws {
+        let head = "POST /chat/send HTTP/1.1\nHost: a\nContent-Type: multipart/form-data; boundary=----b7"
+        let body =
+            "------b7\r\nContent-Disposition: form-data; name=\"room\"\r\n\r\n7\r\n"
+            + "------b7\r\nContent-Disposition: form-data; name=\"photo\"; filename=\"a.png\"\r\n"
+            + "Content-Type: image/png\r\n\r\n\u{1}\u{2}\r\n"
+            + "------b7\r\nContent-Disposition: form-data; name=\"text\"\r\n\r\nhi\r\n------b7--\r\n"
+        let rule = "  - { when: POST /chat/send, channels: \"room.{form.room}\", data: request }\n"
+        #expect(try Self.publication(rule, head, body: body) == #"room.7=json:{"room":"7","text":"hi"}"#)
+        #expect(try Self.publication(rule, head, body: String(body.dropLast(4))) == "skipped 1")
+        let photo = "  - { when: POST /chat/send, channels: \"room.{form.photo}\" }\n"
+        #expect(try Self.publication(photo, head, body: body) == "skipped 1")
+    }
+
     @Test(arguments: [
         ("\"room.{json./room/id}\"", "none", #"{"room":{"id":12}}"#, "room.12!"),
         ("\"room.{json./rooms}\"", "none", #"{"rooms":["a",{"b":1},2]}"#, "room.a! room.2!"),

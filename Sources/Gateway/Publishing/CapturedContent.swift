@@ -34,10 +34,16 @@ package struct CapturedContent: Sendable {
 
     /// Values of a form's field, decoded, in order; empty if there is none. Nil if the encoding is broken.
     func formValues(_ name: String) -> [[UInt8]]? {
-        guard isForm else { return [] }
         let wanted = Array(name.utf8)
+        if let multipart {
+            return multipart.fields(of: bytes.span, limit: Self.formFieldsLimit)?
+                .filter { $0.name == wanted }.map(\.value)
+        }
+        guard isForm else { return [] }
         return QueryItems.values(bytes.span, named: wanted.span)
     }
+
+    private var multipart: MultipartForm? { contentType.flatMap { MultipartForm(contentType: $0.span) } }
 
     /// A form, or a body whose kind nobody named and that is no JSON: that is how old scripts send forms.
     private var isForm: Bool {
@@ -71,23 +77,36 @@ package struct CapturedContent: Sendable {
     /// As data of a message: JSON as it is, a form as an object of its fields, text as text, other bytes as bytes.
     func published() -> (payload: [UInt8], kind: Message.Kind, contentType: [UInt8]?) {
         if isJSON { return (bytes, .json, nil) }
-        if contentType != nil, isForm, let object = formObject() { return (object, .json, nil) }
+        if contentType != nil, let fields = formFields, let object = Self.object(of: fields) {
+            return (object, .json, nil)
+        }
         return (bytes, bytes.span.isUTF8 ? .text : .binary, contentType)
     }
 
-    /// `{"a":"1","b":["2","3"]}`, names in the order in which they first stand; nil if the encoding is broken.
-    private func formObject() -> [UInt8]? {
-        var fields: [(name: [UInt8], values: [[UInt8]])] = []
+    /// All fields of a form, decoded; nil if it is none, or its encoding is broken.
+    private var formFields: [MultipartForm.Field]? {
+        if let multipart { return multipart.fields(of: bytes.span, limit: Self.formFieldsLimit) }
+        guard isForm else { return nil }
+        var fields: [MultipartForm.Field] = []
         var items = QueryItems(bytes.span)
         while let item = items.next() {
             guard let name = bytes.span.extracting(item.name).percentDecoded(plusIsSpace: true),
-                let value = bytes.span.extracting(item.value).percentDecoded(plusIsSpace: true),
-                name.span.isUTF8, value.span.isUTF8
+                let value = bytes.span.extracting(item.value).percentDecoded(plusIsSpace: true)
             else { return nil }
+            fields.append((name, value))
+        }
+        return fields
+    }
+
+    /// `{"a":"1","b":["2","3"]}`, names in the order in which they first stand; nil if anything is no text.
+    private static func object(of items: [MultipartForm.Field]) -> [UInt8]? {
+        var fields: [(name: [UInt8], values: [[UInt8]])] = []
+        for (name, value) in items {
+            guard name.span.isUTF8, value.span.isUTF8 else { return nil }
             if let known = fields.firstIndex(where: { $0.name == name }) {
                 fields[known].values.append(value)
             } else {
-                guard fields.count < Self.formFieldsLimit else { return nil }
+                guard fields.count < formFieldsLimit else { return nil }
                 fields.append((name, [value]))
             }
         }
