@@ -83,6 +83,16 @@ struct MetricsTests {
         }
     }
 
+    @Test func `the manual describes every metric`() throws {
+        let page = ExamplesTests.folder.deletingLastPathComponent().appending(path: "man/pollhold-control.7")
+        let words = try String(contentsOf: page, encoding: .utf8).split { !($0.isLetter || $0.isNumber || $0 == "_") }
+        let described = Set(words.map(String.init))
+        try Self.busy { pollhold in
+            let names = try PrometheusText(Self.metrics(pollhold)).families.map(\.name)
+            #expect(Set(names).subtracting(described) == [])
+        }
+    }
+
     @Test func `the dashboard is JSON, and no panel lies on another`() throws {
         let data = try Data(contentsOf: Self.folder.appending(path: "pollhold.dashboard.json"))
         let dashboard = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])

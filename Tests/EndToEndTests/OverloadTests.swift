@@ -169,14 +169,18 @@ struct OverloadTests {
         try pollhold.publish("other", "1")
         try Data().write(to: URL(filePath: isSlow))
         let path = pollhold.socketPath
-        // Each waits for its answer, so what waits is as many as there are publishers.
+        // Each waits for its answer, as long as the disk is slow; who is refused comes again.
         let body = [UInt8](repeating: 0x78, count: 1_000_000)
         let flood = Flood(threads: 100) { _, flood in
             let client = try TestClient(unix: path)
-            try client.start("POST", "/publish?channel=flood", body: body, fields: ["Content-Type": "text/plain"])
-            let status = try client.response(to: "POST").status
-            guard status == 200 || status == 503 else { throw TestFailure("\(status)") }
-            flood.did()
+            client.setPatience(seconds: 300)
+            while flood.goesOn {
+                try client.start("POST", "/publish?channel=flood", body: body, fields: ["Content-Type": "text/plain"])
+                let status = try client.response(to: "POST").status
+                guard status == 200 || status == 503 else { throw TestFailure("\(status)") }
+                flood.did()
+                if status == 503 { poll(nil, 0, 100) }
+            }
         }
         try crowd.stays(seconds: Self.seconds, until: "publishes are refused") {
             #expect(try TestClient(port: pollhold.port).request("GET", "/poll?channel=other").ids == ["1"])
@@ -188,7 +192,7 @@ struct OverloadTests {
         try FileManager.default.removeItem(atPath: isSlow)
         try flood.end()
         #expect(flood.failures == [])
-        #expect(flood.count == 100)
+        #expect(flood.count >= 100)
         try waitUntil("all is written") { try Self.figure(pollhold, "store.waiting") == 0 }
         #expect(try crowd.release() == nil)
     }

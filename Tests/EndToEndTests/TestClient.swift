@@ -54,11 +54,16 @@ final class TestClient {
         prepare()
     }
 
-    private func prepare() {
-        signal(SIGPIPE, SIG_IGN)
-        var limit = timeval(tv_sec: Self.patience, tv_usec: 0)
+    /// Waits so long for answers from now on.
+    func setPatience(seconds: Int) {
+        var limit = timeval(tv_sec: seconds, tv_usec: 0)
         setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
         setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+    }
+
+    private func prepare() {
+        signal(SIGPIPE, SIG_IGN)
+        setPatience(seconds: Self.patience)
         var on: Int32 = 1
         setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &on, 4)
     }
