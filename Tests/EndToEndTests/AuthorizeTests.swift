@@ -52,11 +52,16 @@ struct AuthorizeTests {
 
     static func cookie(_ session: String) -> [String: String] { ["Cookie": "other=1; session=\(session)"] }
 
-    func held(_ pollhold: PollholdProcess, _ session: String, on channel: String) throws -> TestClient {
-        let before = try pollhold.control("GET", "/channels/\(channel)").json["waiting"] as? Int ?? 0
+    /// - Parameter others: polls that are held there already. Who has his answer may still be counted for a moment.
+    func held(
+        _ pollhold: PollholdProcess, _ session: String, on channel: String, beside others: Int = 0
+    ) throws -> TestClient {
+        try waitUntil("nobody else waits on \(channel)") {
+            try pollhold.control("GET", "/channels/\(channel)").json["waiting"] as? Int ?? 0 == others
+        }
         let client = try TestClient(port: pollhold.port)
         try client.start("GET", "/poll?after=now", fields: Self.cookie(session))
-        try pollhold.waitForWaiting(channel) { $0 > before }
+        try pollhold.waitForWaiting(channel) { $0 > others }
         return client
     }
 
@@ -115,7 +120,7 @@ struct AuthorizeTests {
     @Test func `an answer counts for its time`() throws {
         let app = try SessionApp()
         let pollhold = try PollholdProcess(Self.configuration(app.server.port, cache: "0s"))
-        let clients = try (0..<2).map { _ in try held(pollhold, "a", on: "user.ada") }
+        let clients = try (0..<2).map { try held(pollhold, "a", on: "user.ada", beside: $0) }
         #expect(app.questions.count == 2)
         try pollhold.publish("user.ada", "1")
         for client in clients { #expect(try client.response().messages.count == 1) }
