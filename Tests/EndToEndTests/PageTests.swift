@@ -38,7 +38,9 @@ struct PageTests {
     static func show(_ count: Int, port: UInt16) throws -> Shown {
         var shown = Shown()
         let client = try TestClient(port: port)
+        let end = Date().addingTimeInterval(60)
         while shown.messages.count < count {
+            guard Date() < end else { throw TestFailure("the page has shown \(shown.messages) and no more") }
             let answer = try client.request("GET", "/updates?room=1&since=\(shown.messages.count)")
             #expect(answer.status == 200)
             shown.fields.insert(answer["content-type"] ?? "none")
