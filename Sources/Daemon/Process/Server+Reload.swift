@@ -122,7 +122,9 @@ extension Server {
 
     /// Lets go of log writers that have written all they had.
     func endRetired() {
-        for writer in retired where writer.hasEnded { writer.end() }
-        retired.removeAll { $0.hasEnded }
+        // One that ends between two looks is not to be dropped without its `end`.
+        let ended = retired.filter(\.hasEnded)
+        for writer in ended { writer.end() }
+        retired.removeAll { writer in ended.contains { $0 === writer } }
     }
 }
