@@ -8,7 +8,7 @@
 ///     an edge that was not read to its end is remembered in `mayRead`. A read that does not fill the buffer has
 ///     emptied the socket of bytes, but an end may stand behind them, and no further edge will tell of it: libevent
 ///     reports a reset as readable and writable, like any bytes. So the loop asks about all such streams of a turn at
-///     once (`DoubtfulStreams`): a second recv for each was a fifth of what is done for a poll.
+///     once (`DoubtfulStreams`) instead of by a second recv for each.
 ///  3. *Nothing is freed inside its own callback.* `close` ends the events and the descriptor at once; the owner drops
 ///     the object at the end of the turn.
 import CLibevent
