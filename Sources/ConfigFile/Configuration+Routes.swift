@@ -80,11 +80,6 @@ extension Configuration {
         var sources = TemplateRules.requestSources
         if posts { sources.formUnion(TemplateRules.contentSources) }
         if authorize != nil { sources.insert(.authorizationHeader) }
-        if posts, authorize != nil {
-            section.collector.note(
-                section.node("methods")?.mark, found: "POST polls beside authorize",
-                expected: "expected GET alone: the application is asked without the body, which names the channels")
-        }
         let channels = templates(
             section, "channels", TemplateRules(sources: sources, paths: paths, place: "a hold's channels"))
         let allow = section.has("allow") ? patterns(section) : nil

@@ -125,4 +125,38 @@ struct AuthorizeTests {
         try pollhold.publish("user.ada", "1")
         for client in clients { #expect(try client.response().messages.count == 1) }
     }
+
+    @Test(arguments: [false, true]) func `the app is asked about a POST poll with its body`(isChunked: Bool) throws {
+        let app = try TestApp { head, body in
+            head.hasPrefix("POST /whoami ") && String(decoding: body, as: UTF8.self).contains("room=open")
+                ? TestApp.plain("yes") : "HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno"
+        }
+        let pollhold = try PollholdProcess(
+            Self.configuration(app.port).replacing("user.{auth.header.X-User}", with: "room.{form.room}")
+                .replacing("timeout: 60s", with: "timeout: 60s\n      methods: [POST]"))
+        let client = try TestClient(port: pollhold.port)
+        func start(_ form: String) throws {
+            let fields = Self.cookie("a").merging(RuleTests.form) { $1 }
+            guard isChunked else {
+                return try client.start("POST", "/poll", body: Array(form.utf8), fields: fields)
+            }
+            try client.start("POST", "/poll", fields: fields.merging(["Transfer-Encoding": "chunked"]) { $1 })
+            try client.send("\(String(form.utf8.count, radix: 16))\r\n\(form)\r\n0\r\n\r\n")
+        }
+        try start("room=shut")
+        #expect(try client.response().status == 403)
+        var cursor = "now"
+        for data in 1...2 {
+            try start("room=open&after=\(cursor)")
+            try pollhold.waitForWaiting("room.open") { $0 == 1 }
+            try pollhold.publish("room.open", "\(data)")
+            let answer = try client.response()
+            #expect(answer.messages.first?["data"] as? Int == data)
+            cursor = answer.cursor
+        }
+        // Another cursor is no other question.
+        #expect(app.requests.count == 2)
+        #expect(app.requests.last?.contains("Content-Length: ") ?? false)
+        #expect(!(app.requests.last?.contains("chunked") ?? true))
+    }
 }

@@ -100,6 +100,14 @@ struct OldPageTests {
         #expect(try client.request("POST", "/poll", body: [], fields: form).status == 400)
         let long = try client.request("POST", "/poll", body: [UInt8](repeating: 0x61, count: 65537), fields: form)
         #expect(long.status == 413)
+        let head = "POST /poll HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+        let chunked = try TestClient(port: pollhold.port)
+        try chunked.send(head + "5\r\nroom=\r\n4\r\nnews\r\n0\r\n\r\n")
+        #expect(try chunked.response().ids == ["1"])
+        try chunked.send(head + "10001\r\n" + String(repeating: "x", count: 0x10001) + "\r\n")
+        let longer = try chunked.response()
+        #expect(longer.status == 413)
+        #expect(longer.json["error"] as? String == "A poll's body has 64 KiB at most.")
         let other = try TestClient(port: pollhold.port)
         #expect(try other.request("PUT", "/poll").status == 405)
     }

@@ -205,24 +205,77 @@ struct RecheckTests {
         #expect(app.polls == 3)
     }
 
-    @Test func `polls that are POST requests are held with their body`() throws {
+    @Test func `where the tabs of a browser share a connection, each of them sees what is new`() throws {
         let app = try RoomApp()
-        let pollhold = try PollholdProcess(
-            """
-            listen: 127.0.0.1:0
-            upstream: http://127.0.0.1:\(app.port)
-            control: { socket: SOCKET }
-            routes:
-              - path: /updates
-                recheck: { channels: "room.{form.room}", nothing_new: { body: "[]" }, methods: [POST] }
-            """)
+        let pollhold = try PollholdProcess(Self.configuration(app.port))
+        let (one, other) = (try TestClient(port: pollhold.port), try TestClient(port: pollhold.port))
+        #expect(try one.request("GET", "/state?room=1").text == "state: ")
+        #expect(try other.request("GET", "/state?room=1").text == "state: ")
+        // One tab polls; there is news while the other is between two polls.
+        try one.start("GET", "/state?room=1")
+        try waitUntil("it is held") { try Self.heldCount(pollhold) == 1 }
+        try Self.send(pollhold, "1", "x")
+        #expect(try one.response().text == "state: x")
+        // Now the other's poll comes where the first one was told.
+        #expect(try one.request("GET", "/state?room=1").text == "state: x")
+    }
+
+    @Test func `a page that is loaded anew is told the state`() throws {
+        let app = try RoomApp()
+        let pollhold = try PollholdProcess(Self.configuration(app.port))
         let client = try TestClient(port: pollhold.port)
-        try client.start("POST", "/updates", body: Array("room=7&since=0".utf8), fields: RuleTests.form)
+        for _ in 0..<2 {
+            #expect(try client.request("GET", "/page").text == "page")
+            #expect(try client.request("GET", "/state?room=1").text == "state: ")
+        }
+        try client.start("GET", "/state?room=1")
+        try waitUntil("what has it is held") { try Self.heldCount(pollhold) == 1 }
+    }
+
+    private static func posting(_ port: UInt16) -> String {
+        """
+        listen: 127.0.0.1:0
+        upstream: http://127.0.0.1:\(port)
+        control: { socket: SOCKET }
+        routes:
+          - path: /updates
+            recheck: { channels: "room.{form.room}", nothing_new: { body: "[]" }, methods: [POST] }
+        """
+    }
+
+    @Test(arguments: [false, true]) func `polls that are POST requests are held with their body`(
+        isChunked: Bool
+    ) throws {
+        let app = try RoomApp()
+        let pollhold = try PollholdProcess(Self.posting(app.port))
+        let client = try TestClient(port: pollhold.port)
+        if isChunked {
+            try client.send(Self.chunkedHead + "5\r\nroom=\r\n9\r\n7&since=0\r\n0\r\nX-Trailer: 1\r\n\r\n")
+        } else {
+            try client.start("POST", "/updates", body: Array("room=7&since=0".utf8), fields: RuleTests.form)
+        }
         try waitUntil("it is held") { try Self.heldCount(pollhold) == 1 }
         app.add("7", "x")
         _ = try pollhold.publish("room.7", "1")
         #expect(try client.response().text == "[\"x\"]")
         #expect(app.polls == 2)
+    }
+
+    private static let chunkedHead = """
+        POST /updates HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-www-form-urlencoded\r
+        Transfer-Encoding: chunked\r\n\r\n
+        """
+
+    @Test func `a body in chunks that is too long to be kept goes to the app whole`() throws {
+        let app = try TestApp { _, body in TestApp.plain("\(body.count) of \(Set(body).count)") }
+        let pollhold = try PollholdProcess(Self.posting(app.port))
+        let client = try TestClient(port: pollhold.port)
+        try client.send(Self.chunkedHead)
+        for _ in 0..<100 { try client.send("3e8\r\n" + String(repeating: "x", count: 1000) + "\r\n") }
+        try client.send("0\r\n\r\n")
+        #expect(try client.response().text == "100000 of 1")
+        // The connection goes on.
+        #expect(try client.request("POST", "/updates", body: [0x61], fields: RuleTests.form).text == "1 of 1")
     }
 
     @Test func `a client that has gone is not asked for`() throws {

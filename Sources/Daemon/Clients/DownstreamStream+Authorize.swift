@@ -13,6 +13,8 @@ final class AskedPoll {
     let captures: PathPattern.Captures
     let client: RequestForwarding.Client
     let head: RequestHead
+    /// nil: it has none.
+    let content: [UInt8]?
     /// nil: the client shows no credential, so nothing is kept.
     let credential: [UInt8]?
     let identity: RequestIdentity
@@ -20,32 +22,36 @@ final class AskedPoll {
 
     init(
         route: HoldRoute, rule: AuthorizeRule, captures: PathPattern.Captures, client: RequestForwarding.Client,
-        head: borrowing RequestHead
+        head: borrowing RequestHead, content: [UInt8]?
     ) {
         self.route = route
         self.rule = rule
         self.captures = captures
         self.client = client
         self.head = copy head
+        self.content = content
         credential = rule.credential(head)
         identity = rule.identity(
-            head, credential: credential ?? [], ignoring: [route.afterParameter, route.callbackParameter])
+            head, content: content ?? [], credential: credential ?? [],
+            ignoring: [route.afterParameter, route.callbackParameter])
     }
 }
 
 extension DownstreamStream {
     func beginAuthorized(
         _ route: HoldRoute, _ rule: AuthorizeRule, _ captures: PathPattern.Captures,
-        _ client: RequestForwarding.Client, _ head: borrowing RequestHead
+        _ client: RequestForwarding.Client, _ head: borrowing RequestHead, content: [UInt8]? = nil
     ) {
-        let asked = AskedPoll(route: route, rule: rule, captures: captures, client: client, head: head)
+        let asked = AskedPoll(
+            route: route, rule: rule, captures: captures, client: client, head: head, content: content)
         if asked.credential != nil, let grant = worker.hub.rechecks.grant(asked.identity, now: worker.now) {
             return poll(asked, grant)
         }
         exchange = .asked(asked)
         worker.output.reset()
         RequestForwarding.write(
-            asked.head, client: client, host: worker.service.upstreamHost, upgrading: false, into: &worker.output)
+            asked.head, client: client, host: worker.service.upstreamHost, upgrading: false,
+            content: content, into: &worker.output)
         let question = ProxiedExchange(
             downstream: self, asked: asked, requestBytes: rule.question(asked.head, written: worker.output.bytes))
         worker.output.reset()
@@ -58,7 +64,7 @@ extension DownstreamStream {
         grantSerial = grant?.serial ?? 0
         let decision = worker.service.routes.decide(
             asked.head, on: asked.route, captures: asked.captures, client: asked.client.identity.client,
-            granted: grant?.fields ?? fields)
+            content: asked.content, granted: grant?.fields ?? fields)
         switch decision {
         case .poll(let request): beginPoll(request, asked.head, of: asked.client.identity.client)
         case .answer(let plain): answer(plain)

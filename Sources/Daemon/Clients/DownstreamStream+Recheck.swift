@@ -23,10 +23,17 @@ extension DownstreamStream {
         setClock(.body)
     }
 
-    /// A piece of a poll's body, whose length is bounded.
+    /// A piece of a poll's body. What turns out to be too long to be kept is no poll that is held.
     func pendingContent(_ bytes: Span<UInt8>, _ pending: PendingPoll) {
         pending.body.append(bytes)
-        setClock(.body)
+        guard pending.body.count > CapturedContent.bytesLimit else { return setClock(.body) }
+        switch pending.route {
+        case .hold(let hold): answer(hold.contentTooLong(pending.head))
+        case .recheck(let route):
+            beginProxied(route.proxy, pending.head, pending.client)
+            let body = pending.body
+            contentReceived(body.span)
+        }
     }
 
     /// The poll is whole.
@@ -43,7 +50,9 @@ extension DownstreamStream {
             case .answer(var plain):
                 if pending.client.rules.returnsRequestID { plain.requestID = pending.client.requestID }
                 answer(plain)
-            case .content, .recheck, .authorize, .proxy:
+            case .authorize(let hold, let rule, let captures):
+                beginAuthorized(hold, rule, captures, pending.client, pending.head, content: pending.body)
+            case .content, .recheck, .proxy:
                 preconditionFailure("a hold route decides on a whole poll by itself")
             }
         }
@@ -52,9 +61,8 @@ extension DownstreamStream {
     private func beginRecheck(_ pending: PendingPoll, _ route: RecheckRoute) {
         var request = route.read(
             pending.head, captures: pending.captures, client: pending.client.identity.client, body: pending.body)
-        if route.nothingNew.comparesLast, let identity = request?.identity {
-            request?.lastAnswer = lastAnswer.flatMap { $0.identity == identity ? $0.digest : nil }
-        }
+        let known = request.flatMap { knowledge(of: $0.identity, on: route) }
+        request?.lastAnswer = known?.digest
         let requestID = pending.client.rules.returnsRequestID ? pending.client.requestID : nil
         let poll = RecheckedPoll(
             request: request ?? RecheckRequest(passing: route, pending.head), requestBytes: requestBytes(pending),
@@ -73,12 +81,21 @@ extension DownstreamStream {
         if let key = request.supersedeKey, let old = worker.hub.rechecks.supersede(key, by: poll.place) {
             worker.supersede(old)
         }
-        let known =
-            route.nothingNew.comparesLast
-            ? lastAnswer.flatMap { $0.identity == request.identity ? $0.knowledge : nil }
-            : worker.hub.rechecks.knowledge(of: request.identity)
-        let action = worker.rechecks.received(request, knowing: known, on: number, now: worker.now)
+        let action = worker.rechecks.received(request, knowing: known?.knowledge, on: number, now: worker.now)
         worker.perform(action, onRecheck: number)
+    }
+
+    /// What is known of a request that has just come, and the answer that its page has where the route compares them.
+    private func knowledge(
+        of identity: RequestIdentity, on route: RecheckRoute
+    ) -> (knowledge: Knowledge, digest: RequestIdentity.BodyDigest?)? {
+        guard route.nothingNew.comparesLast else {
+            return worker.hub.rechecks.knowledge(of: identity).map { ($0, nil) }
+        }
+        let last = lastAnswer.flatMap { $0.identity == identity ? $0 : nil }
+        lastAnswer = nil
+        let isSure = worker.hub.rechecks.polled(identity, having: last?.digest, now: worker.now, age: route.timeout)
+        return isSure ? last.map { ($0.knowledge, $0.digest) } : nil
     }
 
     /// The request as it goes to the app, whole. The answer is to be read here, so it is asked for uncompressed.
@@ -86,8 +103,7 @@ extension DownstreamStream {
         worker.output.reset()
         RequestForwarding.write(
             pending.head, client: pending.client, host: worker.service.upstreamHost, upgrading: false,
-            uncompressed: true, into: &worker.output)
-        worker.output.bytes.append(contentsOf: pending.body)
+            uncompressed: true, content: pending.body, into: &worker.output)
         defer { worker.output.reset() }
         return worker.output.bytes
     }
@@ -183,7 +199,7 @@ extension DownstreamStream {
         else { return false }
         let route = poll.request.route
         let content = withheld.content
-        let digest = route.nothingNew.comparesLast ? RequestIdentity.digest(of: content) : nil
+        let digest = isWhole && route.nothingNew.comparesLast ? RequestIdentity.digest(of: content) : nil
         let carriesNews = !isWhole || poll.request.hasNewCookies(in: head)
         let isNothing: (RecheckRequest) -> Bool = { request in
             !carriesNews
@@ -192,27 +208,31 @@ extension DownstreamStream {
         }
         let kept = isWhole ? KeptAnswer(head, body: content) : nil
         let knowledge = Knowledge(number: asked.number, askedAt: asked.sentAt, kept: kept)
-        remember(knowledge, digest, isNothing: isNothing(poll.request), of: poll.request)
+        if !route.nothingNew.comparesLast { remember(knowledge, isNothing: isNothing(poll.request), of: poll.request) }
         let decisions = worker.rechecks.answered(
             number, kept: kept, mayShare: isWhole && route.mayShare(head), now: worker.now, isNothing: isNothing)
+        if let digest { worker.noteAnswers(decisions, digest, knowledge) }
         worker.perform(decisions)
         if case .proxied = exchange { return true }
         poll.question = nil
         return false
     }
 
-    /// What is known for the next poll: for routes that compare answers it belongs to this connection, since another
-    /// with equal requests may have seen another answer.
-    private func remember(
-        _ knowledge: Knowledge, _ digest: RequestIdentity.BodyDigest?, isNothing: Bool, of request: RecheckRequest
-    ) {
-        if request.route.nothingNew.comparesLast {
-            lastAnswer = digest.map { LastAnswer(identity: request.identity, digest: $0, knowledge: knowledge) }
-        } else if isNothing {
+    /// What is known for the next poll.
+    private func remember(_ knowledge: Knowledge, isNothing: Bool, of request: RecheckRequest) {
+        if isNothing {
             worker.hub.rechecks.remember(knowledge, of: request.identity)
         } else {
             worker.hub.rechecks.forget(request.identity)
         }
+    }
+
+    /// The poll under way gets this answer, by which the next one is measured.
+    func noteAnswer(_ digest: RequestIdentity.BodyDigest, _ knowledge: Knowledge) {
+        guard case .recheck(let poll) = exchange else { return }
+        let identity = poll.request.identity
+        lastAnswer = LastAnswer(identity: identity, digest: digest, knowledge: knowledge)
+        worker.hub.rechecks.answered(knowledge, digest, to: identity, now: worker.now)
     }
 
     /// The app gave no answer to this poll's question.
@@ -252,7 +272,8 @@ extension DownstreamStream {
     }
 }
 
-/// What a connection was answered last on a recheck route that compares answers.
+/// What a connection was answered last, if that was a poll on a recheck route that compares answers: whoever sends the
+/// next request on it has that answer.
 ///
 /// A class, so that every other connection has one word for it.
 final class LastAnswer {

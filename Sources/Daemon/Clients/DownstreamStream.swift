@@ -20,7 +20,7 @@ final class DownstreamStream: ServerStream {
     }
 
     var exchange = Exchange.none
-    /// On a recheck route that compares answers.
+    /// Of a recheck route that compares answers.
     var lastAnswer: LastAnswer?
     /// Of the grant under which the poll is held; 0: none.
     var grantSerial: UInt64 = 0
@@ -93,7 +93,9 @@ final class DownstreamStream: ServerStream {
         if let answered = service.rules.answered(head, client: identity.client) {
             return answer(answered)
         }
-        switch service.routes.decide(head, client: identity.client) {
+        let decision = service.routes.decide(head, client: identity.client)
+        if case .recheck = decision {} else { lastAnswer = nil }
+        switch decision {
         case .poll(let request): beginPoll(request, head, of: identity.client)
         case .authorize(let route, let rule, let captures):
             beginAuthorized(
@@ -117,12 +119,18 @@ final class DownstreamStream: ServerStream {
                 // Refused before it is read, so the rest of it ends the connection.
                 return refuse(.contentTooLong(limit: limit))
             }
-            let client = RequestForwarding.Client(identity: identity, rules: rules, requestID: requestID)
-            let proxied = ProxiedExchange(downstream: self, head, route: route, client: client)
-            exchange = .proxied(proxied)
-            worker.figures.proxied += 1
-            proxied.begin(head, client)
+            beginProxied(
+                route, head, RequestForwarding.Client(identity: identity, rules: rules, requestID: requestID))
         }
+    }
+
+    func beginProxied(
+        _ route: ProxyRoute, _ head: borrowing RequestHead, _ client: RequestForwarding.Client
+    ) {
+        let proxied = ProxiedExchange(downstream: self, head, route: route, client: client)
+        exchange = .proxied(proxied)
+        worker.figures.proxied += 1
+        proxied.begin(head, client)
     }
 
     override func contentReceived(_ bytes: Span<UInt8>) {

@@ -43,6 +43,18 @@ final class SharedRechecks: Sendable {
 
     func forget(_ identity: RequestIdentity) { memory.withLock { $0.forget(identity) } }
 
+    func answered(
+        _ knowledge: Knowledge, _ digest: RequestIdentity.BodyDigest, to identity: RequestIdentity, now: Moment
+    ) {
+        memory.withLock { $0.answered(knowledge, digest, to: identity, now: now) }
+    }
+
+    func polled(
+        _ identity: RequestIdentity, having digest: RequestIdentity.BodyDigest?, now: Moment, age: Duration
+    ) -> Bool {
+        memory.withLock { $0.polled(identity, having: digest, now: now, age: age) }
+    }
+
     func expire(now: Moment) {
         memory.withLock { $0.expire(now: now, age: Self.memoryAge) }
         grants.withLock { $0.expire(now: now) }

@@ -33,6 +33,18 @@ extension Worker {
         for (number, action) in decisions { perform(action, onRecheck: number) }
     }
 
+    /// Who of them gets this answer of the app has it from now on.
+    func noteAnswers(
+        _ decisions: [RecheckBoard.Decision], _ digest: RequestIdentity.BodyDigest, _ knowledge: Knowledge
+    ) {
+        for (number, action) in decisions {
+            switch action {
+            case .relay, .share: (streams[number] as? DownstreamStream)?.noteAnswer(digest, knowledge)
+            case .watch, .watchAgain, .wait, .ask, .answer, .fail, .pass: break
+            }
+        }
+    }
+
     /// At the end of a turn: what was noticed, what is due, and as many questions as there are permits for.
     func turnRechecks() {
         let now = now

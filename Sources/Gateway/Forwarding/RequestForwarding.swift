@@ -20,9 +20,11 @@ package enum RequestForwarding {
     /// - Parameters:
     ///   - uncompressed: somebody here reads the response, so the client's Accept-Encoding is not passed on.
     ///   - host: what the app is told as Host instead of what the client sent.
+    ///   - content: the request's body, if it has come as a whole; it is written too, with its length, however it was
+    ///     framed. Trailers behind it are dropped (RFC 9110 §6.5.1).
     package static func write(
         _ head: borrowing RequestHead, client: Client, host: [UInt8]?, upgrading: Bool, uncompressed: Bool = false,
-        into writer: inout HTTPWriter
+        content: [UInt8]? = nil, into writer: inout HTTPWriter
     ) {
         writer.requestLine(of: head)
         if let host {
@@ -35,7 +37,8 @@ package enum RequestForwarding {
             writer.field(line, of: head.fields)
         }
         if uncompressed { writer.field("Accept-Encoding", "identity") }
-        writeFraming(head, into: &writer)
+        let framing = content == nil || head.framing == .none ? head.framing : .length(UInt64(content?.count ?? 0))
+        writeFraming(framing, into: &writer)
         client.identity.writeFields(head, client.rules, into: &writer)
         if let requestID = client.requestID { requestID.writeField(into: &writer) }
         writeHops(head, into: &writer)
@@ -48,6 +51,7 @@ package enum RequestForwarding {
             writer.field("TE", "trailers")
         }
         writer.endOfHead()
+        if let content { writer.bytes.append(contentsOf: content) }
     }
 
     /// Whether a line goes on as it is. What frames the message, belongs to the connection or is ours to say does not.
@@ -101,8 +105,8 @@ package enum RequestForwarding {
         return true
     }
 
-    private static func writeFraming(_ head: borrowing RequestHead, into writer: inout HTTPWriter) {
-        switch head.framing {
+    private static func writeFraming(_ framing: BodyFraming, into writer: inout HTTPWriter) {
+        switch framing {
         case .none, .untilClose: break
         case .length(let length): writer.field("Content-Length", decimal: length)
         case .chunked: writer.field("Transfer-Encoding", "chunked")

@@ -1,7 +1,7 @@
 /// Reading a poll: method, origin, channels from the template, what is allowed, the position.
 import ByteText
 import ConfigFile
-import HTTP1
+package import HTTP1
 import Polling
 
 extension HoldRoute {
@@ -37,19 +37,25 @@ extension HoldRoute {
         return read(head, source, origin, epoch)
     }
 
-    /// A body is bounded before it is read.
+    /// A body whose length is told is refused before it is read.
     private func decideOnContent(
         _ head: borrowing RequestHead, _ captures: PathPattern.Captures, _ origin: AllowedOrigin
     ) -> Decision {
-        if case .length(let length) = head.framing, length <= UInt64(CapturedContent.bytesLimit) {
-            return .content(self, captures)
+        if case .length(let length) = head.framing, length > UInt64(CapturedContent.bytesLimit) {
+            return .answer(contentTooLong(origin))
         }
-        let isTooLong = if case .length = head.framing { true } else { false }
-        var answer = refusal(
-            isTooLong ? 413 : 411,
-            isTooLong ? "A poll's body has 64 KiB at most." : "A poll's body needs a Content-Length.", origin)
+        return .content(self, captures)
+    }
+
+    /// For a poll whose body turns out to be longer than is looked into.
+    package func contentTooLong(_ head: borrowing RequestHead) -> PlainAnswer {
+        contentTooLong(crossOrigin.allowed(head))
+    }
+
+    private func contentTooLong(_ origin: AllowedOrigin) -> PlainAnswer {
+        var answer = refusal(413, "A poll's body has 64 KiB at most.", origin)
         answer.closes = true
-        return .answer(answer)
+        return answer
     }
 
     private var methods: StaticString { holdsPosts ? "GET, HEAD, OPTIONS, POST" : "GET, HEAD, OPTIONS" }

@@ -46,7 +46,7 @@ package struct CapturedContent: Sendable {
     private var multipart: MultipartForm? { contentType.flatMap { MultipartForm(contentType: $0.span) } }
 
     /// A form, or a body whose kind nobody named and that is no JSON: that is how old scripts send forms.
-    private var isForm: Bool {
+    var isForm: Bool {
         guard let contentType else { return !isJSON }
         return Self.mediaType(contentType).span.equalsIgnoringCase("application/x-www-form-urlencoded")
     }

@@ -34,26 +34,38 @@ package final class AuthorizeRule: Sendable {
 
     /// What an answer of the app is good for: this credential, asking for just this.
     ///
-    /// - Parameter ignoring: query parameters that only say how far the client has come.
+    /// - Parameters:
+    ///   - content: the poll's body, whose fields count like those of the query if it is a form; else all of it counts.
+    ///   - ignoring: parameters that only say how far the client has come.
     package func identity(
-        _ head: borrowing RequestHead, credential: [UInt8], ignoring: [[UInt8]]
+        _ head: borrowing RequestHead, content: [UInt8], credential: [UInt8], ignoring: [[UInt8]]
     ) -> RequestIdentity {
         var text = path
         text.append("\n")
         text.append(contentsOf: credential)
         text.append("\n")
-        guard let query = head.queryRange else { return RequestIdentity(text) }
-        var items = QueryItems(head[query])
-        while let item = items.next() {
-            let name = head[query].extracting(item.name)
-            if name.equals("_") || ignoring.contains(where: { name.equals($0.span) }) { continue }
-            text.append(head[query].extracting(item.name.lowerBound..<item.value.upperBound))
-            text.append("&")
+        if let query = head.queryRange { Self.append(head[query], ignoring, to: &text) }
+        guard !content.isEmpty else { return RequestIdentity(text) }
+        text.append("\n")
+        if CapturedContent(content, of: head.fields).isForm {
+            Self.append(content.span, ignoring, to: &text)
+        } else {
+            text.append(contentsOf: content)
         }
         return RequestIdentity(text)
     }
 
-    /// The question: the poll's own method, query and fields, for the rule's path.
+    private static func append(_ parameters: Span<UInt8>, _ ignoring: [[UInt8]], to text: inout [UInt8]) {
+        var items = QueryItems(parameters)
+        while let item = items.next() {
+            let name = parameters.extracting(item.name)
+            if name.equals("_") || ignoring.contains(where: { name.equals($0.span) }) { continue }
+            text.append(parameters.extracting(item.name.lowerBound..<item.value.upperBound))
+            text.append("&")
+        }
+    }
+
+    /// The question: the poll's own method, query, fields and body, for the rule's path.
     ///
     /// - Parameter written: the poll as it would go to the app.
     package func question(_ head: borrowing RequestHead, written: [UInt8]) -> [UInt8] {

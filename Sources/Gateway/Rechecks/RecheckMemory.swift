@@ -13,6 +13,8 @@ package struct RecheckMemory: Sendable {
     private struct Entry {
         let knowledge: Knowledge
         let serial: UInt64
+        /// Of a route that compares answers.
+        var pages = AnsweredPages()
     }
 
     private var entries: [RequestIdentity: Entry] = [:]
@@ -25,9 +27,29 @@ package struct RecheckMemory: Sendable {
     package func knowledge(of identity: RequestIdentity) -> Knowledge? { entries[identity]?.knowledge }
 
     package mutating func remember(_ knowledge: Knowledge, of identity: RequestIdentity) {
+        remember(knowledge, AnsweredPages(), of: identity)
+    }
+
+    /// A page was given this answer, by which its next poll will be measured.
+    package mutating func answered(
+        _ knowledge: Knowledge, _ digest: RequestIdentity.BodyDigest, to identity: RequestIdentity, now: Moment
+    ) {
+        var pages = entries[identity]?.pages ?? AnsweredPages()
+        pages.answered(digest, now: now)
+        remember(knowledge, pages, of: identity)
+    }
+
+    /// A page polls on a route that compares answers; see `AnsweredPages`.
+    package mutating func polled(
+        _ identity: RequestIdentity, having digest: RequestIdentity.BodyDigest?, now: Moment, age: Duration
+    ) -> Bool {
+        entries[identity]?.pages.polled(having: digest, now: now, age: age) ?? false
+    }
+
+    private mutating func remember(_ knowledge: Knowledge, _ pages: AnsweredPages, of identity: RequestIdentity) {
         forget(identity)
         lastSerial += 1
-        entries[identity] = Entry(knowledge: knowledge, serial: lastSerial)
+        entries[identity] = Entry(knowledge: knowledge, serial: lastSerial, pages: pages)
         order.append((identity, lastSerial))
         bytes += knowledge.bytes
         while entries.count > Self.entriesLimit || bytes > Self.bytesLimit || order.count > 2 * entries.count + 64,
