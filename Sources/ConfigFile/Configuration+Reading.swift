@@ -91,10 +91,17 @@ extension Configuration {
     }
 
     private static func timeouts(_ section: SectionReader) -> Timeouts {
-        Timeouts(
+        let (drain, spread) = (section.duration("drain"), section.duration("drain_spread"))
+        if spread > drain, section.has("drain_spread") {
+            section.collector.note(
+                section.node("drain_spread")?.mark, found: "drain_spread longer than drain",
+                expected: "expected at most the time in which the process ends")
+        }
+        return Timeouts(
             head: section.duration("head"), body: section.duration("body"), write: section.duration("write"),
             keepAlive: section.duration("keep_alive"), tunnel: section.duration("tunnel"),
-            drain: section.duration("drain"), rate: section.duration("rate"))
+            drain: drain, drainNotice: section.duration("drain_notice"), drainSpread: spread,
+            rate: section.duration("rate"))
     }
 
     private static func log(_ section: SectionReader) -> Log {

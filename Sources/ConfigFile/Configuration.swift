@@ -217,6 +217,10 @@ package struct Configuration: Equatable, Sendable {
         package var keepAlive: Duration
         package var tunnel: Duration
         package var drain: Duration
+        /// For which it is only said that the process will end.
+        package var drainNotice: Duration
+        /// Over which held polls are answered.
+        package var drainSpread: Duration
         /// Over which a body's rate is taken.
         package var rate: Duration
     }

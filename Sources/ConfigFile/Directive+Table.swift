@@ -254,6 +254,12 @@ extension Directive {
         Directive(
             "timeouts.drain", .duration(anyDuration), default: "30s", "For running requests to finish at the end."),
         Directive(
+            "timeouts.drain_notice", .duration(.zero ... .seconds(600)), default: "0s",
+            "For which health says so before a drain begins."),
+        Directive(
+            "timeouts.drain_spread", .duration(.zero ... .seconds(600)), default: "5s",
+            "Over which a drain answers held polls; half of `drain` at most."),
+        Directive(
             "timeouts.rate", .duration(anyDuration), default: "30s", "Over which the rate of a request body is taken."),
 
         Directive("log", .mapping, "Logs."),

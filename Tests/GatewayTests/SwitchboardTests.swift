@@ -124,7 +124,8 @@ final class SwitchboardTests {
     @Test func `a drain tells that the connection ends`() throws {
         _ = try poll(0, ["a"])
         var questions = 0
-        let action = switchboard.finish(0, .drain, closing: true)
+        switchboard.closeWithAnswers()
+        let action = switchboard.finish(0, .drain)
         let answer = follow(action, on: 0, questions: &questions)
         #expect(answer?.keepsAlive == false)
         let told = text(answer?.bytes ?? [])

@@ -363,9 +363,17 @@ final class DownstreamStream: ServerStream {
 
     override func drain() {
         switch exchange {
-        case .poll: perform(worker.switchboard.finish(number, .drain, closing: true))
+        case .poll: perform(worker.switchboard.finish(number, .drain))
         case .recheck: worker.perform(worker.rechecks.finish(number, now: worker.now), onRecheck: number)
         case .none, .pending, .asked, .proxied: super.drain()
         }
+    }
+
+    override func answerNow() {
+        guard case .recheck(let poll) = exchange else { return drain() }
+        let question = poll.question
+        poll.question = nil
+        question?.downstreamGone()
+        worker.perform(worker.rechecks.cutShort(number), onRecheck: number)
     }
 }

@@ -33,6 +33,8 @@ class ServerStream: WorkerStream {
     private static let discardedBytesLimit = 262_144
     /// Answers that may wait for a client that pipelines and does not read, before its next request is looked at.
     private static let waitingAnswersLimit = 65536
+    /// Nanoseconds that a connection on which nothing has come yet has for its request when the process ends.
+    private static let lastRequestTime: Int64 = 1_000_000_000
 
     // Every held poll has one of these, so small things stand beside one another.
     private(set) var phase: Phase
@@ -294,7 +296,10 @@ class ServerStream: WorkerStream {
     }
 
     override func drain() {
-        if phase == .preamble { return end() }
+        // Who has just connected has a request to send, or else did so in advance.
+        if isNew, unreadBytes == 0, phase == .head || phase == .preamble {
+            return setClock(.head, lasting: Self.lastRequestTime)
+        }
         if isIdle { end() }
     }
 

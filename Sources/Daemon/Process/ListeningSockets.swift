@@ -62,6 +62,14 @@ final class ListeningSockets {
         admin?.removeFile()
     }
 
+    /// Lets go of where clients and publishers come in. A process that is started now finds the addresses free.
+    func close() {
+        for socket in clients.flatMap(\.sockets) { socket.removeFile() }
+        control?.removeFile()
+        clients = []
+        control = nil
+    }
+
     // MARK: Files that others remove
 
     /// Makes the file of a Unix socket anew if somebody has removed it, as cleaners of /run and /tmp do: all would seem

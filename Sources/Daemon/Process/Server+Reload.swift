@@ -50,7 +50,7 @@ extension Server {
     }
 
     private func takeConfiguration(for asker: PendingReload.Asker?) throws {
-        guard !isDraining else { throw StartError(description: "this process is ending; nothing is reloaded") }
+        guard !drainPlan.isLeaving else { throw StartError(description: "this process is ending; nothing is reloaded") }
         let fresh = try Configuration.load(path: path, environment: environment)
         let fixed = Configuration.changesThatNeedRestart(from: configuration, to: fresh)
         guard fixed.isEmpty else {

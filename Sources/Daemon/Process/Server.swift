@@ -34,7 +34,6 @@ package final class Server {
     private var threads: [LoopThread] = []
     private var runningWorkers = 0
     private var failure: SystemError?
-    var isDraining = false
     var reloads: ReloadLedger
     /// Reloads that not all workers have taken yet, by their number.
     var pendingReloads: [UInt64: PendingReload] = [:]
@@ -104,8 +103,8 @@ package final class Server {
             throw StartError(description: "\(error)")
         }
         let sources = [
-            signal(SIGTERM) { $0.drain() }, signal(SIGINT) { $0.drain() }, signal(SIGHUP) { $0.reload(for: nil) },
-            signal(SIGUSR1) { $0.reopenLogs() },
+            signal(SIGTERM) { $0.askedToEnd() }, signal(SIGINT) { $0.askedToEnd() },
+            signal(SIGHUP) { $0.reload(for: nil) }, signal(SIGUSR1) { $0.reopenLogs() },
         ]
         let inbox = LoopInboxSource(loop: loop, inbox: door.inbox) { [unowned self] notices in
             for notice in notices { take(notice) }
@@ -240,25 +239,8 @@ package final class Server {
         }
     }
 
-    private func drain() {
-        if isDraining {
-            log.notice("asked to end a second time: what is left is cut off")
-            return hub.tellAll(.endNow)
-        }
-        isDraining = true
-        door.changeHealth { $0.isLeaving = true }
-        log.info("draining: held polls are answered, running requests may finish")
-        // Workers that end take nothing any more.
-        endReloads(Array(pendingReloads.keys))
-        hub.tellAll(.drain)
-        drainTimer = LoopTimer(loop: loop) { [unowned self] in
-            log.warning("the time for draining is up: what is left is cut off")
-            hub.tellAll(.endNow)
-        }
-        drainTimer?.set(loop.now + configuration.timeouts.drain.wholeNanoseconds)
-    }
-
-    private var drainTimer: LoopTimer?
+    var drainPlan = DrainPlan()
+    var drainTimer: LoopTimer?
     var memoryTimer: LoopTimer?
 
     private func reopenLogs() {
@@ -267,7 +249,7 @@ package final class Server {
     }
 
     private func lookAfterSocketFiles() {
-        guard !isDraining, sockets.mendFiles(log: log) else { return }
+        guard !drainPlan.isLeaving, sockets.mendFiles(log: log) else { return }
         for worker in threads.indices { hub.door(of: WorkerNumber(worker)).post(.listen(sockets.share(of: worker))) }
     }
 

@@ -119,7 +119,8 @@ enum WorkerNotice: Sendable {
     case serve(Service, ListeningSockets.Share?, generation: UInt64)
     /// Listen on these sockets from now on; some are others.
     case listen(ListeningSockets.Share)
-    case drain
+    /// End, and take this long over the answers to held polls.
+    case drain(over: Duration)
     /// A worker can't accept: close some of what is idle.
     case makeRoom
     /// The watchdog's question.

@@ -20,26 +20,13 @@ extension Worker {
         case .granted(let group, let ticket, let server): granted(group, ticket, server)
         case .makeRoom: shedIdle()
         case .areYouThere: reportPresence()
-        case .drain: drain()
-        case .endNow:
-            isDraining = true
-            isEnding = true
-            // Until here it was asked whether clients are to be sent elsewhere.
-            adminListener?.pause()
-            for stream in streams { stream?.end() }
+        case .drain(let spread): drain(over: spread)
+        case .endNow: endNow()
         case .reloaded(let stream, let serial, let errors):
             guard let stream = streams[stream] as? ControlStream, stream.serial == serial else { return }
             stream.reloaded(errors: errors)
         case .settled(let replies): settled(replies)
         }
-    }
-
-    private func drain() {
-        guard !isDraining else { return }
-        isDraining = true
-        for listener in listeners { listener.pause() }
-        controlListener?.pause()
-        for stream in streams { stream?.drain() }
     }
 
     private func reconfigure(_ service: Service) {

@@ -37,6 +37,8 @@ final class Worker {
     var observedPolls: [String: ObservedPolls] = [:]
     var requestIDs = RequestIDs()
     var isDraining = false
+    /// The held polls that a drain answers.
+    var departure: Departure?
     /// What is still under way is being cut off.
     var isEnding = false
 
@@ -233,7 +235,7 @@ final class Worker {
         let pool = hub.withPool { $0.figures }
         var figures = ServiceFigures(
             version: Version.text, processID: Int(getpid()), workers: service.workers,
-            uptime: .nanoseconds(loop.now - service.startedAt), isDraining: isDraining, epoch: hub.epoch,
+            uptime: .nanoseconds(loop.now - service.startedAt), isDraining: server.health.isLeaving, epoch: hub.epoch,
             configurationPath: service.configurationPath, reloads: server.reloads,
             droppedLogLines: service.droppedLogLines, pool: pool, traffic: server.traffic,
             servers: service.upstream.figures, waitingRequests: service.upstream.waitingCount,
@@ -271,6 +273,7 @@ final class Worker {
         touched.removeAll(keepingCapacity: true)
         answerWoken()
         endHolds()
+        goOnDraining()
         endClocks()
         turnRechecks()
         if let withdrawals = switchboard.takeWithdrawals() {
@@ -337,6 +340,7 @@ final class Worker {
         if let acceptPausedUntil { next = min(next ?? .max, acceptPausedUntil) }
         if let hold = switchboard.nextDeadline { next = min(next ?? .max, hold.nanoseconds) }
         if let recheck = rechecks.nextDeadline { next = min(next ?? .max, recheck.nanoseconds) }
+        if let departing = departure?.nextMoment { next = min(next ?? .max, departing.nanoseconds) }
         timer?.set(next)
     }
 

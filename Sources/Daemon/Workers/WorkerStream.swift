@@ -28,6 +28,9 @@ class WorkerStream: ByteStream {
     /// The daemon is to end: finish what is under way, begin nothing new.
     func drain() {}
 
+    /// The time for that is up: a poll that is held gets its answer, before everything is cut off.
+    func answerNow() { drain() }
+
     /// Closes and leaves the worker's table at the end of the turn.
     final func end(reset: Bool = false) {
         guard isOpen else { return }

@@ -170,15 +170,15 @@ package struct Switchboard: ~Copyable {
     }
 
     /// Ends a held poll with an answer: what is there, or the empty one. Nil if the connection has no held poll.
-    ///
-    /// - Parameter closing: the connection is to end with this answer.
-    package mutating func finish(_ number: ConnectionNumber, _ release: PollExchange.Release, closing: Bool = false)
-        -> Action
-    {
+    package mutating func finish(_ number: ConnectionNumber, _ release: PollExchange.Release) -> Action {
         guard number < exchanges.count, case .held(let hold) = exchanges[number].state else { return .hold }
-        if closing { exchanges[number].style?.manner.keepsAlive = false }
         exchanges[number].state = .finishing(hold, release)
         return lookUpHeld(number, hold)
+    }
+
+    /// The process is to end: each poll that is under way is the last one of its connection, and is told so.
+    package mutating func closeWithAnswers() {
+        for number in exchanges.indices { exchanges[number].style?.manner.keepsAlive = false }
     }
 
     /// The connections that hold a poll now, for a drain or a reload.

@@ -225,6 +225,13 @@ extension RecheckBoard {
         return .wait
     }
 
+    /// The time for that is up too: whoever waits is told what the app said last, or that it gave no answer in time.
+    package mutating func cutShort(_ number: ConnectionNumber) -> Action {
+        guard var exchange = exchanges[number] else { return .wait }
+        defer { store(exchange, number) }
+        return endWithoutApp(&exchange, .responseTimeout)
+    }
+
     /// Its route has gone with a reload: what waits is told "nothing new", what is being asked gets the app's answer.
     package mutating func routeGone(_ number: ConnectionNumber, now: Moment) -> Action {
         guard var exchange = exchanges[number] else { return .wait }

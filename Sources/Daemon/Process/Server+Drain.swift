@@ -1,0 +1,47 @@
+/// How the process leaves: health turns first, then held polls are answered and running requests finish, then what is
+/// left is cut off. `DrainPlan` says what comes next.
+import ConfigFile
+import Gateway
+import Logging
+import Polling
+import Reactor
+
+extension Server {
+    /// A signal asks the process to end.
+    func askedToEnd() {
+        if case .cutting = leave() { log.notice("asked to end once more: what is left is cut off") }
+    }
+
+    private enum Left { case elsewhere, cutting }
+
+    /// Goes one step on.
+    @discardableResult
+    private func leave() -> Left {
+        let timeouts = configuration.timeouts
+        let next = drainPlan.next(notice: timeouts.drainNotice, spread: timeouts.drainSpread, limit: timeouts.drain)
+        guard let (step, lasting) = next else { return .cutting }
+        drainTimer = nil
+        switch step {
+        case .announce:
+            door.changeHealth { $0.isLeaving = true }
+            log.info("leaving: health says so, and requests are served on for \(timeouts.drainNotice)")
+        case .release(let spread):
+            door.changeHealth { $0.isLeaving = true }
+            log.info("draining: held polls are answered, running requests may finish")
+            // Workers that end take nothing any more.
+            endReloads(Array(pendingReloads.keys))
+            hub.tellAll(.drain(over: spread))
+            sockets.close()
+        case .cut:
+            hub.tellAll(.endNow)
+            return .cutting
+        }
+        if let lasting {
+            drainTimer = LoopTimer(loop: loop) { [unowned self] in
+                if case .cutting = leave() { log.warning("the time for draining is up: what is left is cut off") }
+            }
+            drainTimer?.set(loop.now + lasting.wholeNanoseconds)
+        }
+        return .elsewhere
+    }
+}

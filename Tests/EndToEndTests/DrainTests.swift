@@ -1,0 +1,156 @@
+import Foundation
+import Testing
+
+/// The end of the process as its clients and a load balancer in front see it.
+struct DrainTests {
+    /// An app whose one request takes until it is told to answer.
+    final class SlowApp: Sendable {
+        let asked = Barrier()
+        let answer = Barrier()
+        let server: TestApp
+
+        init(fields: String = "") throws {
+            let (asked, answer) = (asked, answer)
+            server = try TestApp(handler: { connection, _ in
+                while let head = connection.readHead() {
+                    if head.contains("/slow") {
+                        asked.open()
+                        answer.wait()
+                    }
+                    connection.send(TestApp.plain("finished", fields: fields))
+                }
+            })
+        }
+    }
+
+    @Test func `a notice before the drain is for load balancers, and everything is served on meanwhile`() throws {
+        let app = try SlowApp()
+        let pollhold = try PollholdProcess(
+            PollTests.configuration(
+                more: "timeouts: { drain_notice: 600s }\n" + AdminTests.listener, upstreamPort: app.server.port))
+        let poll = try PollTests().held(pollhold, "/poll?channel=news&after=now", on: "news")
+        pollhold.signal(SIGTERM)
+        #expect(pollhold.errors.wait { $0.contains("leaving: ") })
+        let ready = try TestClient(port: AdminTests.port(of: pollhold)).request("GET", "/health/ready")
+        #expect(ready.status == 503)
+        #expect(try pollhold.control("GET", "/status").json["draining"] as? Bool == true)
+        #expect(try TestClient(port: pollhold.port).request("GET", "/page").text == "finished")
+        let later = try PollTests().held(pollhold, "/poll?channel=news&after=now", on: "news")
+        try pollhold.publish("news", "1")
+        for client in [poll, later] {
+            let answer = try client.response()
+            #expect(answer.messages.count == 1)
+            #expect(answer["connection"] == nil)
+        }
+        // Who can't wait sends the signal once more.
+        let last = try PollTests().held(pollhold, "/poll?channel=news&after=now", on: "news")
+        pollhold.signal(SIGTERM)
+        #expect(try last.response()["connection"] == "close")
+        #expect(pollhold.waitForExit() == 0)
+    }
+
+    @Test func `the notice ends by itself`() throws {
+        let pollhold = try PollholdProcess(PollTests.configuration(more: "timeouts: { drain_notice: 50ms }"))
+        let poll = try PollTests().held(pollhold, "/poll?channel=news&after=now", on: "news")
+        pollhold.signal(SIGTERM)
+        #expect(try poll.response()["connection"] == "close")
+        #expect(pollhold.waitForExit() == 0)
+    }
+
+    @Test func `held polls are answered one after the other, and messages reach those who still wait`() throws {
+        let app = try SlowApp(fields: "Pollhold-Publish: news; data=response\r\n")
+        let pollhold = try PollholdProcess(
+            PollTests.configuration(
+                more: "timeouts: { drain: 600s, drain_spread: 600s }",
+                upstreamPort: app.server.port
+            ).replacing("workers: 2", with: "workers: 1"))
+        var clients: [TestClient] = []
+        // At ten milliseconds each it takes four seconds until the last one's turn.
+        for _ in 0..<400 {
+            let client = try TestClient(port: pollhold.port)
+            try client.start("GET", "/poll?channel=news&after=now")
+            clients.append(client)
+        }
+        try pollhold.waitForWaiting("news") { $0 == 400 }
+        let request = try TestClient(port: pollhold.port)
+        try request.start("GET", "/slow")
+        #expect(app.asked.wait())
+        pollhold.signal(SIGTERM)
+        try waitUntil("the first one is answered") { clients.contains { $0.hasBytes(within: 0) } }
+        app.answer.open()
+        #expect(try request.response().text == "finished")
+        var (empty, told) = (0, 0)
+        for client in clients {
+            let answer = try client.response()
+            #expect(answer.status == 200)
+            #expect(answer["connection"] == "close")
+            #expect(client.readToEnd() == [])
+            if answer.messages.isEmpty { empty += 1 } else { told += 1 }
+        }
+        #expect(empty > 0)
+        #expect(told > 0)
+        #expect(pollhold.waitForExit() == 0)
+    }
+
+    @Test func `a second signal answers all that is still held`() throws {
+        let app = try SlowApp()
+        let pollhold = try PollholdProcess(
+            PollTests.configuration(
+                more: "timeouts: { drain: 600s, drain_spread: 600s }", upstreamPort: app.server.port))
+        let clients = try (0..<200).map { _ in
+            let client = try TestClient(port: pollhold.port)
+            try client.start("GET", "/poll?channel=news&after=now")
+            return client
+        }
+        try pollhold.waitForWaiting("news") { $0 == 200 }
+        let request = try TestClient(port: pollhold.port)
+        try request.start("GET", "/slow")
+        #expect(app.asked.wait())
+        pollhold.signal(SIGTERM)
+        try waitUntil("the first one is answered") { clients.contains { $0.hasBytes(within: 0) } }
+        pollhold.signal(SIGTERM)
+        for client in clients { #expect(try client.response().messages.isEmpty) }
+        #expect(request.readToEnd() == [], "what does not finish is cut off")
+        #expect(pollhold.waitForExit() == 0)
+        app.answer.open()
+    }
+
+    @Test func `a question that the app does not answer ends with what it said last`() throws {
+        let app = try RoomApp()
+        let pollhold = try PollholdProcess(
+            RecheckTests.configuration(app.port) + "\ntimeouts: { drain: 300ms }")
+        let poll = try RecheckTests.held(pollhold, "/updates?room=1&since=0")
+        let gate = Barrier()
+        app.holdBack(by: gate)
+        try pollhold.publish("room.1", "1")
+        try waitUntil("it is asked") { app.server.requests.count == 2 }
+        pollhold.signal(SIGTERM)
+        #expect(try poll.response().text == "[]")
+        #expect(pollhold.waitForExit() == 0)
+        gate.open()
+    }
+
+    @Test func `who has connected is served, who comes later finds the place free for the next process`() throws {
+        let app = try SlowApp()
+        let pollhold = try PollholdProcess(PollTests.configuration(upstreamPort: app.server.port))
+        let request = try TestClient(port: pollhold.port)
+        try request.start("GET", "/slow")
+        #expect(app.asked.wait())
+        let early = try TestClient(port: pollhold.port)
+        try early.send("GET /page HTTP/1.1\r\nHost: a\r\n")
+        pollhold.signal(SIGTERM)
+        try waitUntil("nobody listens") { (try? TestClient(port: pollhold.port)) == nil }
+        try early.send("\r\n")
+        let answer = try early.response()
+        #expect(answer.text == "finished")
+        #expect(answer["connection"] == "close")
+        let next = try PollholdProcess(
+            PollTests.configuration(upstreamPort: app.server.port)
+                .replacing("127.0.0.1:0", with: "127.0.0.1:\(pollhold.port)"))
+        #expect(try TestClient(port: next.port).request("GET", "/page").text == "finished")
+        app.answer.open()
+        #expect(try request.response().text == "finished")
+        #expect(pollhold.waitForExit() == 0)
+        #expect(try next.control("GET", "/status").status == 200)
+    }
+}
