@@ -7,6 +7,9 @@ final class RoomApp: @unchecked Sendable {
     private var rooms: [String: [String]] = [:]
     private var running = 0
     private var mostRunning = 0
+    /// Requests that it has, worked on or not.
+    private var present = 0
+    private var mostInFront = 0
     private var updates = 0
     private let places: DispatchSemaphore
     private let faults: @Sendable (Int) -> Bool
@@ -51,6 +54,8 @@ final class RoomApp: @unchecked Sendable {
     var polls: Int { lock.withLock { updates } }
     /// The most requests that it worked on at a time.
     var peak: Int { lock.withLock { mostRunning } }
+    /// The most requests that it had when one came that is no poll: so long is the line in which that one stands.
+    var longestLine: Int { lock.withLock { mostInFront } }
 
     func holdBack(by gate: Barrier?) { lock.withLock { self.gate = gate } }
 
@@ -62,6 +67,11 @@ final class RoomApp: @unchecked Sendable {
         let target = URLComponents(string: String(words[1]))
         let query = Dictionary(
             (target?.queryItems ?? []).map { ($0.name, $0.value ?? "") }, uniquingKeysWith: { $1 })
+        lock.withLock {
+            if target?.path == "/page" { mostInFront = max(mostInFront, present) }
+            present += 1
+        }
+        defer { lock.withLock { present -= 1 } }
         places.wait()
         defer { places.signal() }
         let gate = lock.withLock {
