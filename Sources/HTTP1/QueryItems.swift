@@ -56,12 +56,20 @@ package struct QueryItems: ~Escapable {
 
     /// Whether an encoded name stands for `name`. Names are seldom encoded, so nothing is decoded without need.
     private static func matches(_ encoded: Span<UInt8>, _ name: Span<UInt8>) -> Bool {
-        // No encoding makes a text shorter.
-        guard encoded.count >= name.count else { return false }
+        // No encoding makes a text shorter, and one that makes it no longer can only stand for spaces.
+        guard encoded.count > name.count else { return encoded.count == name.count && isSame(encoded, name) }
         guard encoded.firstIndex(of: 0x25) != nil || encoded.firstIndex(of: 0x2B) != nil else {
             return encoded.equals(name)
         }
         guard let decoded = encoded.percentDecoded(plusIsSpace: true) else { return false }
         return decoded.span.equals(name)
+    }
+
+    private static func isSame(_ encoded: Span<UInt8>, _ name: Span<UInt8>) -> Bool {
+        for index in 0..<name.count {
+            let byte = encoded[index]
+            guard byte != 0x25, (byte == 0x2B ? 0x20 : byte) == name[index] else { return false }
+        }
+        return true
     }
 }

@@ -32,6 +32,8 @@ struct ChannelEntry {
         self.lastNumber = lastNumber
     }
 
+    mutating func changed<Result>(by body: (inout ChannelEntry) -> Result) -> Result { body(&self) }
+
     var isInUse: Bool { !slots.isEmpty || holds.count > 0 || watches.count > 0 }
 
     /// What an entry costs beyond its messages, as a sum.

@@ -28,9 +28,11 @@ extension MessagePool {
     /// Changes an entry in place.
     @discardableResult
     mutating func modify<Result>(_ index: Int32, _ body: (inout ChannelEntry) -> Result) -> Result {
-        guard var entry = entries[Int(index)].take() else { preconditionFailure("an entry in use stands in the table") }
-        defer { entries[Int(index)] = entry }
-        return body(&entry)
+        // Through the optional chain the entry is changed where it stands; taken out and put back it is copied twice.
+        guard let result = entries[Int(index)]?.changed(by: body) else {
+            preconditionFailure("an entry in use stands in the table")
+        }
+        return result
     }
 
     /// Decides what becomes of an entry that may be no longer in use: one that remembers a loss or a change of its own
@@ -52,7 +54,8 @@ extension MessagePool {
     }
 
     private mutating func leaveIdle(_ index: Int32) {
-        guard let entry = entries[Int(index)], entry.idleSince != nil else { return }
+        // Most are in use already, and reading one field copies no entry.
+        guard entries[Int(index)]?.idleSince != nil, let entry = entries[Int(index)] else { return }
         if entry.idlePrevious >= 0 {
             modify(entry.idlePrevious) { $0.idleNext = entry.idleNext }
         } else {

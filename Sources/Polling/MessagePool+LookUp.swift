@@ -12,7 +12,10 @@ extension MessagePool {
         channels: [ChannelName], from position: Position, limit: BatchLimit, holdFor worker: WorkerNumber?,
         waitingLimit: Int? = nil
     ) -> LookUp {
-        let (after, knowsLosses, isForeign) = start(of: position)
+        // Most polls name one channel, which is there: it needs no list of places.
+        if channels.count == 1, let index = names[channels[0]] {
+            return lookUp(CollectionOfOne(index), channels, 0, from: position, limit, worker, waitingLimit)
+        }
         var lost: UInt64 = 0
         var indices: [Int32] = []
         indices.reserveCapacity(channels.count)
@@ -23,6 +26,17 @@ extension MessagePool {
             }
             indices.append(index)
         }
+        return lookUp(indices, channels, lost, from: position, limit, worker, waitingLimit)
+    }
+
+    /// - Parameters:
+    ///   - indices: the places of those of the channels that are in the table.
+    ///   - lost: what the others may have lost.
+    private mutating func lookUp(
+        _ indices: some RandomAccessCollection<Int32>, _ channels: [ChannelName], _ lost: UInt64,
+        from position: Position, _ limit: BatchLimit, _ worker: WorkerNumber?, _ waitingLimit: Int?
+    ) -> LookUp {
+        let (after, knowsLosses, isForeign) = start(of: position)
         let search = search(indices, after: after, knownLoss: lost, limit: limit, tellsLosses: knowsLosses)
         if isForeign || search.isWorthTelling {
             return .found(found(search, after: after, isForeign: isForeign, isPosition: knowsLosses))
@@ -30,10 +44,10 @@ extension MessagePool {
         guard let worker else { return .nothing(number: lastNumber, channels: []) }
         if isFull(indices, waitingLimit) { return .full }
         // Names are hashed once where all channels are there already.
-        let isComplete = indices.count == channels.count
-        let held = channels.indices.map { place in
-            register(worker, on: isComplete ? entry(at: indices[place]) : entry(named: channels[place]))
-        }
+        let held =
+            indices.count == channels.count
+            ? indices.map { register(worker, on: entry(at: $0)) }
+            : channels.map { register(worker, on: entry(named: $0)) }
         return .nothing(number: lastNumber, channels: held)
     }
 
@@ -103,7 +117,7 @@ extension MessagePool {
     // MARK: Inside
 
     /// Whether as many wait on one of these channels as may.
-    func isFull(_ indices: [Int32], _ waitingLimit: Int?) -> Bool {
+    func isFull(_ indices: some Sequence<Int32>, _ waitingLimit: Int?) -> Bool {
         guard let waitingLimit else { return false }
         for index in indices {
             guard let entry = entries[Int(index)] else { continue }
@@ -141,14 +155,24 @@ extension MessagePool {
     }
 
     private func search(
-        _ indices: [Int32], after: UInt64, knownLoss: UInt64, limit: BatchLimit, tellsLosses: Bool
+        _ indices: some Sequence<Int32>, after: UInt64, knownLoss: UInt64, limit: BatchLimit, tellsLosses: Bool
     ) -> Search {
         var search = Search()
         search.lost = knownLoss
         var places: [(entry: Int, place: Int)] = []
         for index in indices {
+            guard let lost = entries[Int(index)]?.lostThrough, let last = entries[Int(index)]?.lastNumber else {
+                continue
+            }
+            search.lost = max(search.lost, lost)
+            if last <= after {
+                // Most polls have all there is; what they are asked for is read in place, without a copy of the entry.
+                if let slot = entries[Int(index)]?.slots.last {
+                    search.newestBefore = max(search.newestBefore, slab[slot].id)
+                }
+                continue
+            }
             guard let entry = entries[Int(index)] else { continue }
-            search.lost = max(search.lost, entry.lostThrough)
             let place = firstPlace(in: entry, after: after)
             if place > 0 { search.newestBefore = max(search.newestBefore, slab[entry.slots[place - 1]].id) }
             if place < entry.slots.count { places.append((Int(index), place)) }

@@ -22,7 +22,7 @@ struct DoubtfulStreams: ~Copyable {
         for index in streams.indices { questions[index].fd = streams[index].descriptorNumber }
         let count = unsafe poll(&questions, nfds_t(questions.count), 0)
         // If the system can't say, each is read.
-        let answers = zip(streams, questions).map { ($0, count < 0 ? Int16(POLLIN) : $1.revents) }
+        let answers = zip(streams, questions).map { (stream: $0, events: count < 0 ? Int16(POLLIN) : $1.revents) }
         streams.removeAll(keepingCapacity: true)
         questions.removeAll(keepingCapacity: true)
         return answers

@@ -95,7 +95,7 @@ final class DownstreamStream: ServerStream {
         }
         let decision = service.routes.decide(head, client: identity.client)
         if case .recheck = decision {} else { lastAnswer = nil }
-        switch decision {
+        switch consume decision {
         case .poll(let request): beginPoll(request, head, of: identity.client)
         case .authorize(let route, let rule, let captures):
             beginAuthorized(
@@ -182,8 +182,9 @@ final class DownstreamStream: ServerStream {
     private func begin(_ request: consuming PollRequest) {
         exchange = .poll(nil)
         if !manner.keepsAlive { request.style.manner.keepsAlive = false }
+        let key = request.supersedeKey
         perform(worker.switchboard.received(request, on: number, now: worker.now))
-        guard let key = request.supersedeKey, case .poll = exchange else { return }
+        guard let key, case .poll = exchange else { return }
         let place = SharedRechecks.Place(worker: worker.number, stream: number, serial: worker.nextSerial())
         exchange = .poll(HeldPlace(key: key, place: place))
         if let old = worker.hub.rechecks.supersede(key, by: place) { worker.supersede(old) }

@@ -165,8 +165,7 @@ final class Worker {
     }
 
     /// Follows a decision of the Switchboard until it is an answer or the poll waits.
-    func resolve(_ action: Switchboard.Action, on stream: Int) -> PollAnswer? {
-        var action = action
+    func resolve(_ action: consuming Switchboard.Action, on stream: Int) -> PollAnswer? {
         while true {
             switch action {
             case .answer(let answer): return answer

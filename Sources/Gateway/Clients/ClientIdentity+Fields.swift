@@ -10,7 +10,7 @@ extension ClientIdentity {
             writePath(head, rules, into: &writer)
             writer.field("X-Forwarded-Proto", isSecure ? "https" : "http")
             if !host.isEmpty { writer.field("X-Forwarded-Host", head[host]) }
-            writer.field("X-Forwarded-Port", decimal: UInt64(port))
+            writer.field("X-Forwarded-Port", decimal: UInt64(port(head)))
         }
         if rules.sendsForwarded { writeForwarded(head, rules, into: &writer) }
     }

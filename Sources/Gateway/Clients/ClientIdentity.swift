@@ -28,7 +28,8 @@ package struct ClientIdentity {
     package let isSecure: Bool
     /// The authority that the client asked for, in the head; empty in a request without one.
     let host: ByteRange
-    let port: UInt16
+    /// The port that a trusted peer told.
+    private let toldPort: UInt16?
     /// What the peer told, from the first hop to the last. Empty unless it is trusted.
     let hops: [Hop]
 
@@ -40,7 +41,7 @@ package struct ClientIdentity {
             isSecure = peer.isSecure
             host = head.hostRange
             hops = []
-            port = Self.port(nil, head[host], isSecure)
+            toldPort = nil
             return
         }
         let told = rules.believesForwarded ? ToldIdentity(forwarded: head) : ToldIdentity(xForwarded: head)
@@ -48,7 +49,7 @@ package struct ClientIdentity {
         client = Self.client(peer.address, hops, rules)
         isSecure = told.isSecure ?? peer.isSecure
         host = told.host ?? head.hostRange
-        port = Self.port(told.port, head[host], isSecure)
+        toldPort = told.port
     }
 
     private static func client(
@@ -63,8 +64,8 @@ package struct ClientIdentity {
         return client
     }
 
-    /// What was said, else what the host says, else the scheme's own.
-    private static func port(_ told: UInt16?, _ host: Span<UInt8>, _ isSecure: Bool) -> UInt16 {
-        told ?? AuthorityText(host)?.port ?? (isSecure ? 443 : 80)
+    /// The port that the client asked for: what was said, else what the host says, else the scheme's own.
+    func port(_ head: borrowing RequestHead) -> UInt16 {
+        toldPort ?? AuthorityText(head[host])?.port ?? (isSecure ? 443 : 80)
     }
 }

@@ -68,6 +68,8 @@ package final class HoldRoute: Sendable {
 
     package let path: String
     package let channels: [TemplateText]
+    /// The query parameter that names the channels, where the template is just that.
+    let channelParameter: [UInt8]?
     /// What a client may ask for; nil: the template leaves no choice, or the poll is a trusted one.
     package let allow: [ChannelPattern]?
     package let authorize: AuthorizeRule?
@@ -98,6 +100,7 @@ package final class HoldRoute: Sendable {
         self.authorize = authorize
         self.path = path
         self.channels = channels
+        channelParameter = Self.queryParameter(of: channels)
         self.allow = allow
         self.timeout = timeout
         self.startsNow = startsNow
@@ -138,6 +141,13 @@ package final class HoldRoute: Sendable {
         limit: BatchLimit(messages: 100, bytes: 1 << 20), format: .json, empty: nil, crossOrigin: .none,
         channelsLimit: 1000,
         afterParameter: Array("after".utf8))
+
+    private static func queryParameter(of channels: [TemplateText]) -> [UInt8]? {
+        guard channels.count == 1, channels[0].parts.count == 1, case .reference(let reference) = channels[0].parts[0],
+            reference.source == .query
+        else { return nil }
+        return Array(reference.name.utf8)
+    }
 
     /// Whether this name may be read on this route (SECURITY M2).
     package func allows(_ channel: ChannelName) -> Bool {

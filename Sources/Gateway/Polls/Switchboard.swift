@@ -68,7 +68,9 @@ package struct Switchboard: ~Copyable {
     // MARK: Events of one connection, in order
 
     /// A poll has come. The connection has none under way.
-    package mutating func received(_ request: PollRequest, on number: ConnectionNumber, now: Moment) -> Action {
+    package mutating func received(
+        _ request: consuming PollRequest, on number: ConnectionNumber, now: Moment
+    ) -> Action {
         while exchanges.count <= number { exchanges.append(PollExchange()) }
         guard case .idle = exchanges[number].state else { preconditionFailure("a connection has one poll at a time") }
         exchanges[number].state = .looking

@@ -177,7 +177,7 @@ extension RulePublication {
 
     /// A channel that the app named itself.
     fileprivate mutating func add(_ name: [UInt8], carrying: Bool, _ source: TemplateSource) {
-        guard let channel = ChannelName(orNil: name) else {
+        guard let channel = ChannelName(orNil: name.span) else {
             skipped += 1
             return
         }
@@ -209,7 +209,7 @@ extension RulePublication {
                 return nil
             }
             for text in texts {
-                guard let name = ChannelName(orNil: text) else { return nil }
+                guard let name = ChannelName(orNil: text.span) else { return nil }
                 if !names.contains(name) { names.append(name) }
             }
         }

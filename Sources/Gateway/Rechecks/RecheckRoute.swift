@@ -100,7 +100,7 @@ package final class RecheckRoute: Sendable {
         for template in channels {
             do throws(TemplateError) {
                 for text in try source.evaluate(template, head, limit: Self.channelsLimit) {
-                    guard let name = ChannelName(orNil: text) else { return nil }
+                    guard let name = ChannelName(orNil: text.span) else { return nil }
                     if !names.contains(name) { names.append(name) }
                 }
             } catch {
@@ -217,9 +217,9 @@ package struct RecheckRequest: Sendable {
 
 extension ChannelName {
     /// Nil for what is no name.
-    init?(orNil text: [UInt8]) {
+    init?(orNil text: Span<UInt8>) {
         do throws(ChannelNameError) {
-            try self.init(text.span)
+            try self.init(text)
         } catch {
             return nil
         }

@@ -104,7 +104,7 @@ package struct Explanation {
             var names: [String] = []
             for template in rule.channels {
                 for text in try source.evaluate(template, head, limit: PublishRule.channelsLimit) {
-                    guard let name = ChannelName(orNil: text) else {
+                    guard let name = ChannelName(orNil: text.span) else {
                         return "does nothing: \"\(printable(text))\" is no name of a channel"
                     }
                     names.append(printable(name.bytes))
