@@ -117,6 +117,21 @@ struct ExamplesTests {
         #expect(try RecheckTests.figure(pollhold, "/updates.php", "questions") == 2)
     }
 
+    @Test(.enabled(if: interpreter("systemd-analyze") != nil)) func `systemd takes the unit as it is`() throws {
+        let directory = try TemporaryDirectory()
+        let names = ["pollhold.service"]
+        for name in names {
+            let text = try String(contentsOf: Self.folder.appending(path: name), encoding: .utf8)
+            try text.replacing("/usr/local/bin/pollhold", with: PollholdProcess.binary)
+                .write(toFile: directory.path + "/" + name, atomically: true, encoding: .utf8)
+        }
+        let path = try #require(Self.interpreter("systemd-analyze"))
+        let units = names.map { directory.path + "/" + $0 }
+        let done = try Command.run(["verify", "--man=no"] + units, program: path)
+        #expect(done.errors == "")
+        #expect(done.status == 0)
+    }
+
     @Test(.enabled(if: interpreter("python3") != nil && interpreter("curl") != nil))
     func `the demo measures the chat alone and held, shows a publish, and cleans up`() throws {
         let directory = try TemporaryDirectory()

@@ -27,9 +27,12 @@ struct WatchdogTests {
 
     @Test func `one that comes back is told`() {
         var watchdog = Watchdog(workers: 1)
+        #expect(watchdog.allAnswer)
         for _ in 0..<10 { _ = watchdog.tick() }
+        #expect(!watchdog.allAnswer)
         let back = watchdog.answered(0)
         #expect(back == .recovered(worker: 0))
+        #expect(watchdog.allAnswer)
         let again = watchdog.answered(0)
         #expect(again == nil)
     }

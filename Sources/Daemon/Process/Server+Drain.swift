@@ -25,9 +25,11 @@ extension Server {
         case .announce:
             door.changeHealth { $0.isLeaving = true }
             log.info("leaving: health says so, and requests are served on for \(timeouts.drainNotice)")
+            supervisor.tell(.stopping(within: timeouts.drainNotice + timeouts.drain, status: "leaving, and serving on"))
         case .release(let spread):
             door.changeHealth { $0.isLeaving = true }
             log.info("draining: held polls are answered, running requests may finish")
+            supervisor.tell(.stopping(within: timeouts.drain, status: "draining"))
             // Workers that end take nothing any more.
             endReloads(Array(pendingReloads.keys))
             hub.tellAll(.drain(over: spread))

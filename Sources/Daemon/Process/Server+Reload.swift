@@ -27,6 +27,7 @@ extension Server {
     /// Reads the file again. A file with errors changes nothing; what is wrong is told to the asker, the log, the
     /// status and the metrics.
     func reload(for asker: PendingReload.Asker?) {
+        if !drainPlan.isLeaving { supervisor.tell(.reloading(microseconds: EventLoop.monotonicNanoseconds() / 1000)) }
         do {
             try takeConfiguration(for: asker)
         } catch let errors as ConfigurationErrors {
@@ -41,6 +42,9 @@ extension Server {
         door.reloads.error = errors.joined(separator: "\n")
         for error in errors { log.error("\(error)") }
         log.error("the configuration was not reloaded; the old one stays")
+        if !drainPlan.isLeaving {
+            supervisor.tell(.ready(status: "serving; a reload was refused: \(errors.first ?? "")"))
+        }
         answer(asker, errors)
     }
 
@@ -113,6 +117,7 @@ extension Server {
             door.reloads.error = nil
             door.reloads.succeededAt = Int64(WallTime.now.seconds)
             log.info("configuration reloaded", metadata: ["changed": "\(pending.changes.joined(separator: ","))"])
+            if !drainPlan.isLeaving { supervisor.tell(.ready(status: "serving")) }
             answer(pending.asker, [])
             guard let writer = pending.retiring else { continue }
             writer.retire()

@@ -20,6 +20,7 @@ package final class Server {
     let log: Logger
     let door: ServerDoor
     let hub: Hub
+    let supervisor: Supervisor
     /// The pool's store until its thread takes it.
     private let opened: OpenedPool
     let sockets: ListeningSockets
@@ -28,7 +29,7 @@ package final class Server {
     /// Of the configuration that is served.
     var upstream: UpstreamGroup
     var watch: UpstreamWatch?
-    private var watchdog: Watchdog
+    var watchdog: Watchdog
 
     var accessWriter: LogWriter?
     private var threads: [LoopThread] = []
@@ -70,6 +71,10 @@ package final class Server {
         } catch {
             throw StartError(description: "\(error)")
         }
+        supervisor = Supervisor(
+            Supervision(
+                environment: environment, processID: Int(getpid()), pathBytesLimit: SocketAddress.unixPathBytesLimit),
+            log: log)
         // The store's files belong to the user that the daemon becomes, so rights are given up first.
         sockets = try ListeningSockets(configuration)
         do {
@@ -106,6 +111,8 @@ package final class Server {
             signal(SIGTERM) { $0.askedToEnd() }, signal(SIGINT) { $0.askedToEnd() },
             signal(SIGHUP) { $0.reload(for: nil) }, signal(SIGUSR1) { $0.reopenLogs() },
         ]
+        // Who hears of it may send a signal at once.
+        tellStart()
         let inbox = LoopInboxSource(loop: loop, inbox: door.inbox) { [unowned self] notices in
             for notice in notices { take(notice) }
         }
@@ -115,15 +122,18 @@ package final class Server {
             askWorkers()
             lookAfterSocketFiles()
             endRetired()
+            supervisor.tellWaiting()
             upstream.tick(now: Moment(nanoseconds: loop.now))
             expiry?.set(loop.now + 1_000_000_000)
         }
         expiry?.set(loop.now + 1_000_000_000)
         memoryTimer = LoopTimer(loop: loop) { [unowned self] in lookAtMemory() }
         lookAtMemory()
+        giveSignsOfLife()
         while runningWorkers > 0 { loop.runTurn() }
         expiry = nil
         memoryTimer = nil
+        signTimer = nil
         watch = nil
         withExtendedLifetime((sources, inbox)) {}
         for thread in threads { thread.join() }
@@ -161,9 +171,13 @@ package final class Server {
         if let failure {
             throw StartError(description: "a worker could not start: \(failure)")
         }
+    }
+
+    private func tellStart() {
         for address in sockets.addresses { log.info("listening on \(address)") }
         if let admin = sockets.adminAddress { log.info("health and metrics at \(admin)") }
         if let control = sockets.controlPath { log.info("control socket at \(control)") }
+        supervisor.tell(.ready(status: "serving"))
         log.info("ready", metadata: ["workers": "\(configuration.workers)", "descriptors": "\(descriptorsLimit)"])
     }
 
@@ -242,6 +256,7 @@ package final class Server {
     var drainPlan = DrainPlan()
     var drainTimer: LoopTimer?
     var memoryTimer: LoopTimer?
+    var signTimer: LoopTimer?
 
     private func reopenLogs() {
         accessWriter?.reopen()

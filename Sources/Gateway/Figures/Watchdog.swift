@@ -22,6 +22,9 @@ package struct Watchdog {
 
     package init(workers: Int) { unanswered = Array(repeating: 0, count: workers) }
 
+    /// No worker is stuck.
+    package var allAnswer: Bool { unanswered.allSatisfy { $0 <= Self.patience } }
+
     /// A second is over and each worker is asked.
     package mutating func tick() -> [Finding] {
         var findings: [Finding] = []

@@ -1,0 +1,15 @@
+/// What the service manager hears of this process: that it is ready, reloads, ends, and is alive.
+import Gateway
+import Reactor
+
+extension Server {
+    /// Says at the manager's pace that all is well, as long as all workers answer.
+    func giveSignsOfLife() {
+        guard let interval = supervisor.signInterval else { return }
+        signTimer = LoopTimer(loop: loop) { [unowned self] in
+            if watchdog.allAnswer { supervisor.tell(.alive) }
+            signTimer?.set(loop.now + interval)
+        }
+        signTimer?.set(loop.now + interval)
+    }
+}
