@@ -6,8 +6,10 @@ package final class ListeningSocket: Sendable {
     /// Where it listens; a port 0 has been replaced by the one that the system chose.
     package let address: SocketAddress
     private let descriptor: FileDescriptor
-    /// Of a Unix socket.
+    /// Of a Unix socket that was bound here.
     private let file: SocketFile?
+    /// Somebody else has bound it and keeps it: its file, owner and mode are his, and it outlives this process.
+    package let isAdopted: Bool
 
     var number: Int32 { descriptor.number }
 
@@ -38,9 +40,22 @@ package final class ListeningSocket: Sendable {
         self.address = Self.localAddress(number)
         self.descriptor = consume descriptor
         file = if case .unix(let path) = address { SocketFile(at: path) } else { nil }
+        isAdopted = false
     }
 
-    /// What has become of a Unix socket's file; nil for an address that has none.
+    /// Goes on with a listening socket that this process was started with, and which no process gets that it starts.
+    package init(adopting descriptor: consuming FileDescriptor) throws(SystemError) {
+        let number = descriptor.number
+        let flags = fcntl(number, F_GETFL)
+        guard flags >= 0, fcntl(number, F_SETFL, flags | O_NONBLOCK) == 0, fcntl(number, F_SETFD, FD_CLOEXEC) == 0
+        else { throw SystemError("fcntl") }
+        address = Self.localAddress(number)
+        self.descriptor = descriptor
+        file = nil
+        isAdopted = true
+    }
+
+    /// What has become of a Unix socket's file; nil for an address that has none, or none of ours.
     package var fileState: SocketFile.State? { file?.state }
 
     /// Removes a Unix socket's file, unless another one stands in its place.
@@ -87,7 +102,7 @@ package final class ListeningSocket: Sendable {
         guard unsafe unlink(path) == 0 else { throw SystemError("unlink") }
     }
 
-    private static func localAddress(_ number: Int32) -> SocketAddress {
+    static func localAddress(_ number: Int32) -> SocketAddress {
         var storage = sockaddr_storage()
         var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
         unsafe _ = withUnsafeMutablePointer(to: &storage) { pointer in

@@ -6,7 +6,8 @@ package enum SocketAddress: Hashable, Sendable {
     /// Address bytes in network order and the port.
     case ipv4(UInt32, port: UInt16)
     case ipv6(high: UInt64, low: UInt64, scope: UInt32, port: UInt16)
-    /// A Unix socket's path; Linux takes 107 bytes at most. Empty for an unnamed peer.
+    /// A Unix socket's path; Linux takes 107 bytes at most. Empty for an unnamed peer, `@` and a name for a socket
+    /// without a file.
     case unix(path: String)
 
     /// Longest path of a Unix socket in bytes (`sun_path` less its NUL).
@@ -141,8 +142,11 @@ extension SocketAddress {
                 return .ipv6(high: high, low: low, scope: form.sin6_scope_id, port: UInt16(bigEndian: form.sin6_port))
             default:
                 let name = unsafe bytes.dropFirst(MemoryLayout<sa_family_t>.size)
-                    .prefix(max(0, Int(length) - MemoryLayout<sa_family_t>.size)).prefix { $0 != 0 }
-                return unsafe .unix(path: String(decoding: name, as: UTF8.self))
+                    .prefix(max(0, Int(length) - MemoryLayout<sa_family_t>.size))
+                if unsafe name.count > 1, unsafe name.first == 0 {
+                    return unsafe .unix(path: "@" + String(decoding: name.dropFirst(), as: UTF8.self))
+                }
+                return unsafe .unix(path: String(decoding: name.prefix { $0 != 0 }, as: UTF8.self))
             }
         }
     }

@@ -3,11 +3,14 @@ import Glibc
 
 enum SocketCalls {
     /// The error that the socket keeps for its owner, or 0; asking takes it away.
-    static func pendingError(_ number: Int32) -> Int32 {
-        var code: Int32 = 0
+    static func pendingError(_ number: Int32) -> Int32 { option(number, SO_ERROR) }
+
+    /// What an option of SOL_SOCKET is; 0 if the system doesn't say.
+    static func option(_ number: Int32, _ name: Int32) -> Int32 {
+        var value: Int32 = 0
         var length = socklen_t(MemoryLayout<Int32>.size)
-        unsafe _ = getsockopt(number, SOL_SOCKET, SO_ERROR, &code, &length)
-        return code
+        unsafe _ = getsockopt(number, SOL_SOCKET, name, &value, &length)
+        return value
     }
 
     /// Sends two pieces by one call.

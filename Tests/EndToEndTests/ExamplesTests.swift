@@ -117,9 +117,9 @@ struct ExamplesTests {
         #expect(try RecheckTests.figure(pollhold, "/updates.php", "questions") == 2)
     }
 
-    @Test(.enabled(if: interpreter("systemd-analyze") != nil)) func `systemd takes the unit as it is`() throws {
+    @Test(.enabled(if: interpreter("systemd-analyze") != nil)) func `systemd takes the units as they are`() throws {
         let directory = try TemporaryDirectory()
-        let names = ["pollhold.service"]
+        let names = ["pollhold.service", "pollhold.socket"]
         for name in names {
             let text = try String(contentsOf: Self.folder.appending(path: name), encoding: .utf8)
             try text.replacing("/usr/local/bin/pollhold", with: PollholdProcess.binary)

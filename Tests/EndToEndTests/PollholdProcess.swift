@@ -28,22 +28,26 @@ final class PollholdProcess {
     ///   - configuration: YAML; `SOCKET` and `DIRECTORY` in it stand for the test's own.
     ///   - launcher: words before the program, e.g. a shell that lowers a limit.
     ///   - arguments: words behind the program's own.
+    ///   - given: what it is given as a service manager gives it, two at most.
     init(
         _ configuration: String, launcher: [String] = [], in directory: TemporaryDirectory? = nil,
-        arguments: [String] = []
+        arguments: [String] = [], given: [BoundSocket] = []
     ) throws {
         self.directory = try directory ?? TemporaryDirectory()
         process = Process()
         let command =
-            launcher + [Self.binary, "serve", "--config", self.directory.path + "/pollhold.yaml"] + arguments
+            launcher + Self.activation(given.count)
+            + [Self.binary, "serve", "--config", self.directory.path + "/pollhold.yaml"] + arguments
         process.executableURL = URL(filePath: command[0])
         process.arguments = Array(command.dropFirst())
+        process.standardInput = FileHandle.nullDevice
+        if given.count > 0 { process.standardInput = FileHandle(fileDescriptor: given[0].descriptor) }
+        if given.count > 1 { process.standardOutput = FileHandle(fileDescriptor: given[1].descriptor) }
         let pipe = Pipe()
         process.standardError = pipe
-        process.standardInput = FileHandle.nullDevice
         errors = LineCollector(pipe.fileHandleForReading)
         try write(configuration)
-        try process.run()
+        try withExtendedLifetime(given) { try process.run() }
         try? pipe.fileHandleForWriting.close()
         guard errors.wait(for: { $0.contains(" ready") || $0.contains("\"ready\"") }) else {
             throw TestFailure("it is not ready: \(errors.text)")
@@ -54,6 +58,16 @@ final class PollholdProcess {
                     UInt16(line[$0.upperBound...].prefix { $0.isNumber })
                 }
             }.first ?? 0
+    }
+
+    /// A shell that puts its input and its output where the manager's descriptors stand, and becomes the program, so
+    /// that its own number is the program's. Variables that are set already stay.
+    private static func activation(_ count: Int) -> [String] {
+        guard count > 0 else { return [] }
+        let script =
+            "export LISTEN_PID=${LISTEN_PID:-$$} LISTEN_FDS=${LISTEN_FDS:-\(count)}; exec \"$@\" 3<&0 "
+            + (count > 1 ? "4<&1 1>/dev/null " : "") + "0</dev/null"
+        return ["/bin/sh", "-c", script, "sh"]
     }
 
     deinit {

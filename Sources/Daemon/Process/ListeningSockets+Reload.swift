@@ -1,5 +1,6 @@
 /// Other listeners by a reload: all that is new is bound before anything old is let go of. Connections that came in by
 /// a listener that has gone stay; a socket whose address stays is the same socket, so nobody is turned away meanwhile.
+/// One that the service manager has given is not closed: `GivenSockets` says why.
 import ConfigFile
 import Glibc
 import Logging
@@ -36,10 +37,13 @@ extension ListeningSockets {
         for socket in previous where !present.contains(where: { $0 === socket }) {
             socket.removeFile()
             log.info("no longer listening on \(socket.address)")
+            guard socket.isAdopted else { continue }
+            log.warning("who connects to \(socket.address) waits: the service manager still listens there")
         }
         for socket in present where !previous.contains(where: { $0 === socket }) {
             log.info("listening on \(socket.address)")
         }
+        warnOfRights(log: log)
         return haveChanged
     }
 
@@ -54,7 +58,7 @@ extension ListeningSockets {
                 successors.clients.append((left.remove(at: index).sockets, listen))
                 continue
             }
-            let sockets = try Self.bind(listen.address, workers: fresh.workers)
+            let sockets = try sockets(at: listen.address, workers: fresh.workers)
             successors.bound += sockets
             successors.clients.append((sockets, listen))
         }
@@ -62,14 +66,14 @@ extension ListeningSockets {
             if wanted.socket == configuration.control?.socket {
                 successors.control = control
             } else {
-                successors.control = bound(try Self.bind(wanted), &successors)
+                successors.control = bound(try socket(for: wanted), &successors)
             }
         }
         if let wanted = fresh.admin {
             if wanted == configuration.admin {
                 successors.admin = admin
             } else {
-                successors.admin = bound(try Self.bind(wanted, workers: 1)[0], &successors)
+                successors.admin = bound(try sockets(at: wanted, workers: 1)[0], &successors)
             }
         }
     }
@@ -79,10 +83,10 @@ extension ListeningSockets {
         return socket
     }
 
-    /// Who may open the control socket, where its path stays.
+    /// Who may open the control socket, where its path stays and it is ours.
     private func changeRights(to fresh: Configuration.Control?) throws(Server.StartError) {
         guard let old = configuration.control, let fresh, old.socket == fresh.socket,
-            (old.mode, old.owner, old.group) != (fresh.mode, fresh.owner, fresh.group)
+            (old.mode, old.owner, old.group) != (fresh.mode, fresh.owner, fresh.group), control?.isAdopted == false
         else { return }
         do {
             let owner = try fresh.owner.map { try Privileges.userID($0).user } ?? geteuid()

@@ -1,7 +1,7 @@
 /// Everything that the daemon listens on, bound before threads start and rights are given up.
 ///
 /// An address of TCP is bound once per worker, and the system spreads connections over them; a Unix socket is bound
-/// once and accepted from by all workers.
+/// once and accepted from by all workers, and so is a socket that the service manager gives.
 import ConfigFile
 import Gateway
 import Glibc
@@ -21,38 +21,68 @@ final class ListeningSockets {
     /// One for all workers, so that one which is stuck does not keep questions to itself.
     var admin: ListeningSocket?
     var configuration: Configuration
+    private let given: GivenSockets
     /// What has been told of the files of our Unix sockets, by path.
     private var told: [String: SocketFile.State] = [:]
 
-    init(_ configuration: Configuration) throws(Server.StartError) {
+    init(_ configuration: Configuration, given: GivenSockets) throws(Server.StartError) {
         self.configuration = configuration
-        var clients: [(sockets: [ListeningSocket], listen: Configuration.Listen)] = []
+        self.given = given
+        clients = []
         for listen in configuration.listen {
-            clients.append((try Self.bind(listen.address, workers: configuration.workers), listen))
+            clients.append((try sockets(at: listen.address, workers: configuration.workers), listen))
         }
-        self.clients = clients
-        control = try configuration.control.map { control throws(Server.StartError) in try Self.bind(control) }
+        control = try configuration.control.map { wanted throws(Server.StartError) in try socket(for: wanted) }
         admin = try configuration.admin.map { address throws(Server.StartError) in
-            try Self.bind(address, workers: 1)[0]
+            try sockets(at: address, workers: 1)[0]
         }
-        try Self.giveUpRights(configuration)
+        try giveUpRights()
     }
 
-    /// Where clients come in, with the ports that the system chose.
-    var addresses: [SocketAddress] { clients.compactMap { $0.sockets.first?.address } }
+    /// What it listens on, with the ports that the system chose, in sentences.
+    var descriptions: [String] {
+        func sentence(_ beginning: String, _ socket: ListeningSocket, _ place: String) -> String {
+            "\(beginning) \(place)\(socket.isAdopted ? ", given by the service manager" : "")"
+        }
+        var sentences = clients.compactMap(\.sockets.first).map { sentence("listening on", $0, "\($0.address)") }
+        if let admin { sentences.append(sentence("health and metrics at", admin, "\(admin.address)")) }
+        if let control, case .unix(let path) = control.address {
+            sentences.append(sentence("control socket at", control, path))
+        }
+        return sentences
+    }
 
-    /// Where health and metrics can be asked for.
-    var adminAddress: SocketAddress? { admin?.address }
-
-    var controlPath: String? {
-        guard case .unix(let path) = control?.address else { return nil }
-        return path
+    /// The service manager has made the control socket as its own unit says.
+    func warnOfRights(log: Logger) {
+        guard let control, control.isAdopted, let wanted = configuration.control,
+            wanted.owner != nil || wanted.group != nil
+        else { return }
+        log.warning("control.owner and control.group count for nothing: the service manager gives the control socket")
     }
 
     func share(of worker: Int) -> Share {
-        Share(
-            clients: clients.map { ($0.sockets[min(worker, $0.sockets.count - 1)], $0.listen) }, control: control,
-            admin: admin)
+        var own: [(socket: ListeningSocket, listen: Configuration.Listen)] = []
+        for (sockets, listen) in clients {
+            own.append((sockets[min(worker, sockets.count - 1)], listen))
+            // The service manager may give more sockets than there are workers, and none may be left to nobody.
+            for index in stride(from: worker + configuration.workers, to: sockets.count, by: configuration.workers) {
+                own.append((sockets[index], listen))
+            }
+        }
+        return Share(clients: own, control: control, admin: admin)
+    }
+
+    // MARK: Sockets by address
+
+    /// What the service manager gives for an address, or else what is bound.
+    func sockets(at address: ListenAddress, workers: Int) throws(Server.StartError) -> [ListeningSocket] {
+        if let sockets = given[address] { return sockets }
+        return try Self.bind(address, workers: workers)
+    }
+
+    func socket(for control: Configuration.Control) throws(Server.StartError) -> ListeningSocket {
+        if let socket = given[.unix(path: control.socket)]?.first { return socket }
+        return try Self.bind(control)
     }
 
     /// Removes the files of our Unix sockets.
@@ -127,7 +157,7 @@ final class ListeningSockets {
         }
     }
 
-    static func bind(_ address: ListenAddress, workers: Int) throws(Server.StartError) -> [ListeningSocket] {
+    private static func bind(_ address: ListenAddress, workers: Int) throws(Server.StartError) -> [ListeningSocket] {
         do throws(SystemError) {
             switch address {
             case .unix(let path):
@@ -150,7 +180,7 @@ final class ListeningSockets {
         }
     }
 
-    static func bind(_ control: Configuration.Control) throws(Server.StartError) -> ListeningSocket {
+    private static func bind(_ control: Configuration.Control) throws(Server.StartError) -> ListeningSocket {
         do {
             let owner = try control.owner.map { try Privileges.userID($0).user }
             let group = try control.group.map { try Privileges.groupID($0) }
@@ -172,13 +202,13 @@ final class ListeningSockets {
         }
     }
 
-    private static func giveUpRights(_ configuration: Configuration) throws(Server.StartError) {
+    private func giveUpRights() throws(Server.StartError) {
         guard let name = configuration.user else { return }
         do {
             let user = try Privileges.userID(name)
             let group = try configuration.group.map { try Privileges.groupID($0) } ?? user.group
-            if let control = configuration.control, control.owner == nil {
-                try Privileges.give(control.socket, owner: user.user, group: nil)
+            if let wanted = configuration.control, wanted.owner == nil, control?.isAdopted == false {
+                try Privileges.give(wanted.socket, owner: user.user, group: nil)
             }
             try Privileges.become(user: user.user, group: group)
         } catch {

@@ -54,6 +54,7 @@ package final class Server {
         self.path = path
         self.configuration = configuration
         self.environment = environment
+        let given = try GivenSockets(environment, for: configuration)
         SignalSource.ignoreBrokenPipes()
         SignalSource.ignoreFileSizeLimit()
         CoreDump.leaveOutMemory()
@@ -76,7 +77,7 @@ package final class Server {
                 environment: environment, processID: Int(getpid()), pathBytesLimit: SocketAddress.unixPathBytesLimit),
             log: log)
         // The store's files belong to the user that the daemon becomes, so rights are given up first.
-        sockets = try ListeningSockets(configuration)
+        sockets = try ListeningSockets(configuration, given: given)
         do {
             opened = try OpenedPool(configuration.pool, now: Moment(nanoseconds: loop.now), salvage: salvage, log: log)
             hub = try Hub(
@@ -174,9 +175,8 @@ package final class Server {
     }
 
     private func tellStart() {
-        for address in sockets.addresses { log.info("listening on \(address)") }
-        if let admin = sockets.adminAddress { log.info("health and metrics at \(admin)") }
-        if let control = sockets.controlPath { log.info("control socket at \(control)") }
+        for description in sockets.descriptions { log.info("\(description)") }
+        sockets.warnOfRights(log: log)
         supervisor.tell(.ready(status: "serving"))
         log.info("ready", metadata: ["workers": "\(configuration.workers)", "descriptors": "\(descriptorsLimit)"])
     }

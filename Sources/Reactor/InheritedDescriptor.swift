@@ -1,0 +1,31 @@
+/// What a descriptor is that this process was started with.
+import CLibevent
+import Glibc
+
+package enum InheritedDescriptor: Equatable, Sendable {
+    /// A socket of TCP or a Unix socket for streams, and its address.
+    case listening(SocketAddress)
+    case notOpen
+    case noSocket
+    /// Neither IPv4 nor IPv6 nor Unix.
+    case foreignFamily
+    case noStream
+    case notListening
+
+    package init(_ number: Int32) {
+        var status = stat()
+        if unsafe fstat(number, &status) != 0 {
+            self = .notOpen
+        } else if status.st_mode & S_IFMT != S_IFSOCK {
+            self = .noSocket
+        } else if ![AF_INET, AF_INET6, AF_UNIX].contains(SocketCalls.option(number, SO_DOMAIN)) {
+            self = .foreignFamily
+        } else if SocketCalls.option(number, SO_TYPE) != Int32(SOCK_STREAM.rawValue) {
+            self = .noStream
+        } else if SocketCalls.option(number, SO_ACCEPTCONN) != 1 {
+            self = .notListening
+        } else {
+            self = .listening(ListeningSocket.localAddress(number))
+        }
+    }
+}
