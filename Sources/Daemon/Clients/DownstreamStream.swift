@@ -180,14 +180,17 @@ final class DownstreamStream: ServerStream {
     }
 
     private func begin(_ request: consuming PollRequest) {
-        exchange = .poll(nil)
+        // Its place is taken before anybody can see that it is held: whoever comes then comes later.
+        exchange = .poll(request.supersedeKey.map(takePlace))
         if !manner.keepsAlive { request.style.manner.keepsAlive = false }
-        let key = request.supersedeKey
         perform(worker.switchboard.received(request, on: number, now: worker.now))
-        guard let key, case .poll = exchange else { return }
+    }
+
+    /// The poll that had the place until now gets the empty answer.
+    private func takePlace(_ key: [UInt8]) -> HeldPlace {
         let place = SharedRechecks.Place(worker: worker.number, stream: number, serial: worker.nextSerial())
-        exchange = .poll(HeldPlace(key: key, place: place))
         if let old = worker.hub.rechecks.supersede(key, by: place) { worker.supersede(old) }
+        return HeldPlace(key: key, place: place)
     }
 
     /// A new poll has taken this one's place.
