@@ -1,4 +1,5 @@
 /// System calls on a socket's number that take pointers.
+import CLibevent
 import Glibc
 
 enum SocketCalls {
