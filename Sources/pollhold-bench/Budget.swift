@@ -11,23 +11,23 @@ enum Budget: String, CaseIterable {
 
     var instructions: Double {
         switch self {
-        case .firstPoll: 23300
-        case .delivery: 3500
-        case .poll: 17500
-        case .line: 12300
-        case .request: 23700
-        case .proxied: 33000
+        case .firstPoll: 19900
+        case .delivery: 3250
+        case .poll: 14500
+        case .line: 11200
+        case .request: 22400
+        case .proxied: 32000
         }
     }
 
     var allocations: Double {
         switch self {
-        case .firstPoll: 11
+        case .firstPoll: 9.1
         case .delivery: 0.5
-        case .poll: 5.5
+        case .poll: 3.3
         case .line: 6.5
         case .request: 16.5
-        case .proxied: 2.8
+        case .proxied: 2.5
         }
     }
 }
