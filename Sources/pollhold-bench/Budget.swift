@@ -22,12 +22,12 @@ enum Budget: String, CaseIterable {
 
     var allocations: Double {
         switch self {
-        case .firstPoll: 9.1
+        case .firstPoll: 9.5
         case .delivery: 0.5
         case .poll: 3.3
         case .line: 6.5
         case .request: 16.5
-        case .proxied: 2.5
+        case .proxied: 2.8
         }
     }
 }
