@@ -59,6 +59,24 @@ struct DrainTests {
         #expect(pollhold.waitForExit() == 0)
     }
 
+    /// Held polls, of which a drain has answered the first, and a request that the app is still working on.
+    private func drainingCrowd(
+        _ count: Int, _ pollhold: PollholdProcess, _ app: SlowApp
+    ) throws -> (clients: [TestClient], request: TestClient) {
+        let clients = try (0..<count).map { _ in
+            let client = try TestClient(port: pollhold.port)
+            try client.start("GET", "/poll?channel=news&after=now")
+            return client
+        }
+        try pollhold.waitForWaiting("news") { $0 == count }
+        let request = try TestClient(port: pollhold.port)
+        try request.start("GET", "/slow")
+        #expect(app.asked.wait())
+        pollhold.signal(SIGTERM)
+        try waitUntil("the first one is answered") { clients.contains { $0.hasBytes(within: 0) } }
+        return (clients, request)
+    }
+
     @Test func `held polls are answered one after the other, and messages reach those who still wait`() throws {
         let app = try SlowApp(fields: "Pollhold-Publish: news; data=response\r\n")
         let pollhold = try PollholdProcess(
@@ -66,19 +84,8 @@ struct DrainTests {
                 more: "timeouts: { drain: 600s, drain_spread: 600s }",
                 upstreamPort: app.server.port
             ).replacing("workers: 2", with: "workers: 1"))
-        var clients: [TestClient] = []
         // At ten milliseconds each it takes four seconds until the last one's turn.
-        for _ in 0..<400 {
-            let client = try TestClient(port: pollhold.port)
-            try client.start("GET", "/poll?channel=news&after=now")
-            clients.append(client)
-        }
-        try pollhold.waitForWaiting("news") { $0 == 400 }
-        let request = try TestClient(port: pollhold.port)
-        try request.start("GET", "/slow")
-        #expect(app.asked.wait())
-        pollhold.signal(SIGTERM)
-        try waitUntil("the first one is answered") { clients.contains { $0.hasBytes(within: 0) } }
+        let (clients, request) = try drainingCrowd(400, pollhold, app)
         app.answer.open()
         #expect(try request.response().text == "finished")
         var (empty, told) = (0, 0)
@@ -99,17 +106,7 @@ struct DrainTests {
         let pollhold = try PollholdProcess(
             PollTests.configuration(
                 more: "timeouts: { drain: 600s, drain_spread: 600s }", upstreamPort: app.server.port))
-        let clients = try (0..<200).map { _ in
-            let client = try TestClient(port: pollhold.port)
-            try client.start("GET", "/poll?channel=news&after=now")
-            return client
-        }
-        try pollhold.waitForWaiting("news") { $0 == 200 }
-        let request = try TestClient(port: pollhold.port)
-        try request.start("GET", "/slow")
-        #expect(app.asked.wait())
-        pollhold.signal(SIGTERM)
-        try waitUntil("the first one is answered") { clients.contains { $0.hasBytes(within: 0) } }
+        let (clients, request) = try drainingCrowd(200, pollhold, app)
         pollhold.signal(SIGTERM)
         for client in clients { #expect(try client.response().messages.isEmpty) }
         #expect(request.readToEnd() == [], "what does not finish is cut off")
