@@ -9,25 +9,23 @@ import Reactor
 extension Server {
     /// A signal asks the process to end.
     func askedToEnd() {
-        if case .cutting = leave() { log.notice("asked to end once more: what is left is cut off") }
+        if goOnLeaving() { log.notice("asked to end once more: what is left is cut off") }
     }
 
-    private enum Left { case elsewhere, cutting }
-
     /// Goes one step on.
-    @discardableResult
-    private func leave() -> Left {
+    ///
+    /// - Returns: whether what is left is being cut off.
+    private func goOnLeaving() -> Bool {
         let timeouts = configuration.timeouts
         let next = drainPlan.next(notice: timeouts.drainNotice, spread: timeouts.drainSpread, limit: timeouts.drain)
-        guard let (step, lasting) = next else { return .cutting }
+        guard let (step, lasting) = next else { return true }
         drainTimer = nil
+        door.changeHealth { $0.isLeaving = true }
         switch step {
         case .announce:
-            door.changeHealth { $0.isLeaving = true }
             log.info("leaving: health says so, and requests are served on for \(timeouts.drainNotice)")
             supervisor.tell(.stopping(within: timeouts.drainNotice + timeouts.drain, status: "leaving, and serving on"))
         case .release(let spread):
-            door.changeHealth { $0.isLeaving = true }
             log.info("draining: held polls are answered, running requests may finish")
             supervisor.tell(.stopping(within: timeouts.drain, status: "draining"))
             // Workers that end take nothing any more.
@@ -36,14 +34,14 @@ extension Server {
             sockets.close()
         case .cut:
             hub.tellAll(.endNow)
-            return .cutting
+            return true
         }
         if let lasting {
             drainTimer = LoopTimer(loop: loop) { [unowned self] in
-                if case .cutting = leave() { log.warning("the time for draining is up: what is left is cut off") }
+                if goOnLeaving() { log.warning("the time for draining is up: what is left is cut off") }
             }
             drainTimer?.set(loop.now + lasting.wholeNanoseconds)
         }
-        return .elsewhere
+        return false
     }
 }
