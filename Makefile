@@ -60,9 +60,11 @@ bench-programs: libraries release
 	$(SWIFT) build -c release --product bare-loop
 	$(SWIFT) build -c release --product pollhold-bench
 
-# The crash and overload tests at full length: 200 kills under load, and a minute at each limit.
+# The crash, upgrade and overload tests at full length: 200 kills and twice 50 upgrades under load, and a minute at each
+# limit.
 torture: libraries
 	POLLHOLD_CRASHES=200 $(SWIFT) test --filter CrashTests
+	POLLHOLD_UPGRADES=50 $(SWIFT) test --filter UpgradeLoadTests
 	POLLHOLD_OVERLOAD_SECONDS=60 $(SWIFT) test --filter OverloadTests
 
 # Installs libevent and SQLite where that can be done with apt-get, and says how where it can't.

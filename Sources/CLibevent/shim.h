@@ -24,4 +24,62 @@
 extern int accept4(int descriptor, struct sockaddr *address, socklen_t *length, int flags);
 extern int pthread_setname_np(pthread_t thread, const char *name);
 
+// Descriptors travel beside bytes in control messages (unix(7)), which are built and read by macros alone.
+#include <errno.h>
+#include <string.h>
+
+// Sends bytes with a descriptor, or without one where it is below zero. As sendmsg(2).
+static inline ssize_t shim_send_with_descriptor(int number, const void *bytes, size_t count, int descriptor) {
+    struct iovec part = {(void *)bytes, count};
+    union {
+        char bytes[CMSG_SPACE(sizeof(int))];
+        struct cmsghdr alignment;
+    } room;
+    struct msghdr message;
+    memset(&message, 0, sizeof message);
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    if (descriptor >= 0) {
+        memset(&room, 0, sizeof room);
+        message.msg_control = room.bytes;
+        message.msg_controllen = sizeof room.bytes;
+        struct cmsghdr *head = CMSG_FIRSTHDR(&message);
+        head->cmsg_level = SOL_SOCKET;
+        head->cmsg_type = SCM_RIGHTS;
+        head->cmsg_len = CMSG_LEN(sizeof(int));
+        memcpy(CMSG_DATA(head), &descriptor, sizeof(int));
+    }
+    return sendmsg(number, &message, MSG_NOSIGNAL);
+}
+
+// Receives bytes and the descriptor that came beside them, -1 if none did. As recvmsg(2); a descriptor that there was
+// no room for fails with EMFILE.
+static inline ssize_t shim_receive_with_descriptor(
+    int number, void *bytes, size_t count, int flags, int *descriptor) {
+    struct iovec part = {bytes, count};
+    union {
+        char bytes[CMSG_SPACE(sizeof(int))];
+        struct cmsghdr alignment;
+    } room;
+    struct msghdr message;
+    memset(&message, 0, sizeof message);
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    message.msg_control = room.bytes;
+    message.msg_controllen = sizeof room.bytes;
+    *descriptor = -1;
+    ssize_t received = recvmsg(number, &message, flags | MSG_CMSG_CLOEXEC);
+    if (received < 0) return received;
+    for (struct cmsghdr *head = CMSG_FIRSTHDR(&message); head; head = CMSG_NXTHDR(&message, head)) {
+        if (head->cmsg_level == SOL_SOCKET && head->cmsg_type == SCM_RIGHTS) {
+            memcpy(descriptor, CMSG_DATA(head), sizeof(int));
+        }
+    }
+    if (message.msg_flags & MSG_CTRUNC) {
+        errno = EMFILE;
+        return -1;
+    }
+    return received;
+}
+
 #endif

@@ -101,6 +101,7 @@ extension Configuration {
             head: section.duration("head"), body: section.duration("body"), write: section.duration("write"),
             keepAlive: section.duration("keep_alive"), tunnel: section.duration("tunnel"),
             drain: drain, drainNotice: section.duration("drain_notice"), drainSpread: spread,
+            upgrade: section.duration("upgrade"),
             rate: section.duration("rate"))
     }
 

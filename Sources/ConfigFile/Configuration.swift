@@ -221,6 +221,8 @@ package struct Configuration: Equatable, Sendable {
         package var drainNotice: Duration
         /// Over which held polls are answered.
         package var drainSpread: Duration
+        /// How long the process that another one has replaced goes on with what can't be handed over.
+        package var upgrade: Duration
         /// Over which a body's rate is taken.
         package var rate: Duration
     }

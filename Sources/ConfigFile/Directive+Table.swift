@@ -260,6 +260,9 @@ extension Directive {
             "timeouts.drain_spread", .duration(.zero ... .seconds(600)), default: "5s",
             "Over which a drain answers held polls; half of `drain` at most."),
         Directive(
+            "timeouts.upgrade", .duration(anyDuration), default: "1h",
+            "For requests and tunnels under way to finish after an upgrade, in the process that began them."),
+        Directive(
             "timeouts.rate", .duration(anyDuration), default: "30s", "Over which the rate of a request body is taken."),
 
         Directive("log", .mapping, "Logs."),

@@ -71,6 +71,7 @@ package struct HoldTable {
     ///   - channels: at least one, each once, as the pool registered them.
     ///   - after: the position up to which nothing was found.
     ///   - lasting: after this time it is expired.
+    ///   - now: when it began. O(holds that began later) for one that began elsewhere.
     package mutating func hold(
         exchange: UInt32, channels: [ChannelID], after: UInt64, lasting duration: Duration, now: Moment
     ) -> HoldNumber {
@@ -250,12 +251,17 @@ package struct HoldTable {
     }
 
     private mutating func enqueue(_ index: Int32, _ queue: Int32, _ deadline: Moment) {
-        let last = queues[Int(queue)].last
+        // One that another process has held for a while stands in front of those that came since. Clocks are read once
+        // a turn, so two that come here are never in the wrong order.
+        var previous = queues[Int(queue)].last
+        while previous >= 0, holds[Int(previous)].deadline > deadline { previous = holds[Int(previous)].previous }
+        let next = previous >= 0 ? holds[Int(previous)].next : queues[Int(queue)].first
         holds[Int(index)].queue = queue
-        holds[Int(index)].deadline = last >= 0 ? max(deadline, holds[Int(last)].deadline) : deadline
-        holds[Int(index)].previous = last
-        if last >= 0 { holds[Int(last)].next = index } else { queues[Int(queue)].first = index }
-        queues[Int(queue)].last = index
+        holds[Int(index)].deadline = deadline
+        holds[Int(index)].previous = previous
+        holds[Int(index)].next = next
+        if previous >= 0 { holds[Int(previous)].next = index } else { queues[Int(queue)].first = index }
+        if next >= 0 { holds[Int(next)].previous = index } else { queues[Int(queue)].last = index }
     }
 
     private mutating func dequeue(_ index: Int32) {

@@ -16,6 +16,11 @@ struct IdempotencyKeys {
 
     func id(of key: [UInt8]) -> UInt64? { known[key]?.id }
 
+    /// The oldest first.
+    var all: [(key: [UInt8], id: UInt64, at: Moment)] {
+        order.compactMap { key in known[key].map { (key, $0.id, $0.at) } }
+    }
+
     /// - Parameter key: one that isn't known.
     mutating func remember(_ key: [UInt8], id: UInt64, at moment: Moment, limit: Int) {
         guard limit > 0 else {

@@ -34,9 +34,14 @@ package struct Found {
 
 /// How far a channel's messages had been handed out before some were taken.
 package struct TakenPosition: Hashable, Sendable {
-    let channel: ChannelName
+    package let channel: ChannelName
     /// nil: nobody had taken from it.
-    let before: UInt64?
+    package let before: UInt64?
+
+    package init(channel: ChannelName, before: UInt64?) {
+        self.channel = channel
+        self.before = before
+    }
 }
 
 /// Holds that have ended in one turn of a worker.

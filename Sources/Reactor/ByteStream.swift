@@ -15,19 +15,6 @@ import CLibevent
 import Glibc
 
 open class ByteStream: EventSource {
-    /// How a stream's input ended.
-    public enum End {
-        /// The peer said that it sends no more (FIN).
-        case finished
-        /// The connection broke (RST, a timeout of the system, a failed connect).
-        case failed(SystemFailure)
-    }
-
-    /// A `SystemError` in a form that an open class may name.
-    public struct SystemFailure {
-        package let error: SystemError
-    }
-
     // What is asked for at every event is private and only loaded and stored, never lent to a call: then the compiler
     // itself knows that no two accesses can meet, and the run-time check for it, some 65 instructions each time, falls
     // away. It was a tenth of a proxied request.
@@ -95,17 +82,6 @@ open class ByteStream: EventSource {
     /// The peer has ended its side while this stream is paused; bytes may still wait before that end.
     open func peerClosedWhilePaused() {}
 
-    /// Whether the socket has neither bytes nor an end to tell of. One system call, for a stream that has been idle and
-    /// is about to carry something that must not be sent twice.
-    package final var isQuiet: Bool {
-        let number = openNumber
-        guard number >= 0 else { return false }
-        var byte: UInt8 = 0
-        let flags = Int32(MSG_PEEK) | Int32(MSG_DONTWAIT)
-        let count = FileDescriptor.retryingInterrupts { unsafe recv(number, &byte, 1, flags) }
-        return count < 0 && errno == EAGAIN
-    }
-
     // MARK: What a subclass does
 
     package final var isOpen: Bool { openNumber >= 0 }
@@ -168,14 +144,6 @@ open class ByteStream: EventSource {
         outputBytes = output.count
     }
 
-    package final func send(_ bytes: Span<UInt8>) { send(bytes, Span()) }
-
-    /// The same with a head that stands in an array.
-    package final func send(head: [UInt8], _ content: Span<UInt8>) { send(head.span, content) }
-
-    /// Sends bytes of an array that the caller goes on using, a scratch.
-    package final func send(copying bytes: [UInt8]) { send(bytes.span, Span()) }
-
     /// Sends bytes of an array that the caller goes on using. A small piece leaves with those that follow in this turn,
     /// by one system call for all: a peer chooses how small its pieces are.
     package final func send(gathering bytes: [UInt8]) {
@@ -225,10 +193,34 @@ open class ByteStream: EventSource {
         mayRead = false
     }
 
+    // MARK: Changing hands
+
+    /// Bytes that came and were not consumed, and bytes that wait to be sent.
+    package final var waitingBytes: (input: [UInt8], output: [UInt8]) { (unread, output.joined) }
+
+    /// Goes on where another stream has stopped: what came is lent, and what waits is sent, in the next turn.
+    package final func goOn(input: [UInt8], output waiting: [UInt8]) {
+        precondition(unread.isEmpty && outputBytes == 0, "a stream goes on before anything comes or leaves")
+        unread = input
+        acceptedBytes += UInt64(waiting.count)
+        output.append(waiting, from: 0)
+        outputBytes = output.count
+        flushIsDue = outputBytes > 0
+        lendsFirst = !input.isEmpty
+        if flushIsDue || lendsFirst { loop.callAgain(self) }
+    }
+
+    /// Closes without a word to the peer: whoever has the descriptor goes on with the connection.
+    package final func takeDescriptor() -> FileDescriptor? {
+        guard let taken = descriptor.take() else { return nil }
+        close()
+        return taken
+    }
+
     // MARK: The loop's calls
 
     public final override func becameReady(_ readiness: Readiness) {
-        guard isOpen else { return }
+        guard isOpen, isRegistered else { return }
         if isConnecting {
             guard readiness.contains(.write), finishConnect() else { return }
         }
@@ -255,7 +247,7 @@ open class ByteStream: EventSource {
     /// The answer to a doubt: what poll(2) says of the socket.
     final func settled(_ events: Int16) {
         isInDoubt = false
-        guard isOpen else { return }
+        guard isOpen, isRegistered else { return }
         if events & DoubtfulStreams.peerHasEnded != 0 { peerHasClosed = true }
         guard events & (Int16(POLLIN | POLLERR | POLLHUP) | DoubtfulStreams.peerHasEnded) != 0 else {
             mayHaveEnded = false

@@ -17,6 +17,13 @@ package struct FileDescriptor: ~Copyable, Sendable {
         _ = Glibc.close(number)
     }
 
+    /// The number, which is from then on the caller's to close.
+    consuming func intoNumber() -> Int32 {
+        let number = number
+        discard self
+        return number
+    }
+
     /// Calls `body` again as long as it is interrupted by a signal.
     ///
     /// - Returns: the call's result, -1 for an error that stands in `errno`.

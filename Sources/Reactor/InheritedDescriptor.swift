@@ -12,6 +12,18 @@ package enum InheritedDescriptor: Equatable, Sendable {
     case noStream
     case notListening
 
+    /// Numbers below which inherited descriptors are looked for: the usual soft limit.
+    private static let numbersLimit: Int32 = 1024
+
+    /// Lets no process that this one starts have what it has inherited but the standard three. To be called before
+    /// anything is opened that is to be handed to one.
+    package static func closeAllOnExec() {
+        for number in 3..<numbersLimit {
+            let flags = fcntl(number, F_GETFD)
+            if flags >= 0 { _ = fcntl(number, F_SETFD, flags | FD_CLOEXEC) }
+        }
+    }
+
     package init(_ number: Int32) {
         var status = stat()
         if unsafe fstat(number, &status) != 0 {

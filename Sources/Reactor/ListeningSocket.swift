@@ -55,6 +55,19 @@ package final class ListeningSocket: Sendable {
         isAdopted = true
     }
 
+    /// Goes on with a listening socket of another process of this program, which lets go of it.
+    ///
+    /// - Parameter isAdopted: it is neither process', but somebody else's who keeps it.
+    package init(lent descriptor: consuming FileDescriptor, isAdopted: Bool) {
+        address = Self.localAddress(descriptor.number)
+        self.descriptor = descriptor
+        file = if case .unix(let path) = address, !isAdopted { SocketFile(at: path) } else { nil }
+        self.isAdopted = isAdopted
+    }
+
+    /// The descriptor's number, to be lent to another process.
+    package var lentNumber: Int32 { descriptor.number }
+
     /// What has become of a Unix socket's file; nil for an address that has none, or none of ours.
     package var fileState: SocketFile.State? { file?.state }
 

@@ -22,6 +22,9 @@ struct OutputQueue {
         blocks.first.map { ($0, start) }
     }
 
+    /// All that waits.
+    var joined: [UInt8] { Array(blocks.joined().dropFirst(start)) }
+
     /// - Parameter offset: bytes before it have left already.
     mutating func append(_ bytes: [UInt8], from offset: Int) {
         guard offset < bytes.count else { return }

@@ -8,5 +8,7 @@ struct Pollhold: ParsableCommand {
         commandName: "pollhold",
         abstract: "A reverse proxy that holds an app's polls and answers them the moment there is something to tell.",
         version: Version.text,
-        subcommands: [Serve.self, Check.self, Publish.self, Poll.self, Status.self, Top.self, Reload.self])
+        subcommands: [
+            Serve.self, Check.self, Publish.self, Poll.self, Status.self, Top.self, Reload.self, Upgrade.self,
+        ])
 }

@@ -9,7 +9,7 @@ struct Serve: ParsableCommand {
         abstract: "Serve by a configuration file until a signal ends it.",
         discussion: """
             SIGTERM and SIGINT drain: held polls are answered, running requests finish. SIGHUP reads the configuration
-            again. SIGUSR1 opens the log files again.
+            again. SIGUSR1 opens the log files again. SIGUSR2 lets a new process of the installed program take over.
             """)
 
     @Option(name: .shortAndLong, help: "The configuration file.")
@@ -19,14 +19,21 @@ struct Serve: ParsableCommand {
     var salvage = false
 
     func run() throws {
-        let configuration = try loadConfiguration(config)
+        let environment = processEnvironment()
+        var predecessor: Predecessor?
         do {
+            predecessor = try Predecessor(environment: environment)
+            let configuration = try Configuration.load(path: config, environment: environment)
             let server = try Server(
-                path: config, configuration: configuration, environment: processEnvironment(), salvage: salvage)
+                path: config, configuration: configuration, environment: environment, salvage: salvage,
+                predecessor: predecessor)
             let status = try server.run()
             throw ExitCode(status)
-        } catch let error as Server.StartError {
-            printError("pollhold: \(error)")
+        } catch let exit as ExitCode {
+            throw exit
+        } catch {
+            predecessor?.refuse("\(error)")
+            printError(error is ConfigurationErrors ? "\(error)" : "pollhold: \(error)")
             throw ExitCode.failure
         }
     }

@@ -43,7 +43,7 @@ struct LoadingTests {
             pool: { messages: 9, age: 10s, memory: 11MiB, channels: 12, idempotency_keys: 0, store: /p, sync: full }
             limits: { request_line: 16KiB, field: 17KiB, head: 18KiB, header_lines: 19, request_body: 20, connections: 21, polls: 22, requests: 33, connections_per_client: 34, polls_per_client: 35, polls_per_channel: 36, client: "{cookie.sid}", rate: 37B }
             timeouts: { head: 23s, body: 24s, write: 25s, keep_alive: 26s, tunnel: 27s, drain: 28s, drain_notice: 3s,
-              drain_spread: 4s, rate: 38s }
+              drain_spread: 4s, upgrade: 42s, rate: 38s }
             log: { level: warning, format: json, access: /var/log/access, access_format: json }
             routes:
               - path: /poll/{room}
@@ -118,7 +118,7 @@ struct LoadingTests {
                 == .init(
                     head: .seconds(23), body: .seconds(24), write: .seconds(25), keepAlive: .seconds(26),
                     tunnel: .seconds(27), drain: .seconds(28), drainNotice: .seconds(3),
-                    drainSpread: .seconds(4), rate: .seconds(38)))
+                    drainSpread: .seconds(4), upgrade: .seconds(42), rate: .seconds(38)))
         #expect(
             configuration.log
                 == .init(level: .warning, format: .json, access: .file("/var/log/access"), accessFormat: .json))

@@ -9,7 +9,11 @@ final class PollholdProcess {
 
     var socketPath: String { directory.path + "/control.sock" }
     var configurationPath: String { directory.path + "/pollhold.yaml" }
-    var pid: Int32 { process.processIdentifier }
+    /// Of the process that serves.
+    var pid: Int32 { lock.withLock { successors.last } ?? process.processIdentifier }
+    private let lock = NSLock()
+    /// Processes that have taken its place, one after the other.
+    private var successors: [Int32] = []
 
     /// How large the heavy tests are; below 1 under sanitizers.
     static let scale = ProcessInfo.processInfo.environment["POLLHOLD_TEST_SCALE"].flatMap(Double.init) ?? 1
@@ -71,11 +75,25 @@ final class PollholdProcess {
     }
 
     deinit {
+        for successor in successors.reversed() { kill(successor, SIGKILL) }
         if process.isRunning {
-            kill(pid, SIGKILL)
+            kill(process.processIdentifier, SIGKILL)
             process.waitUntilExit()
         }
+        // Nobody here is told of their ends but by the pipe that they share.
+        if !successors.isEmpty { errors.waitForEnd() }
     }
+
+    /// Lets another process take its place.
+    @discardableResult
+    func upgrade() throws -> TestResponse {
+        let reply = try control("POST", "/upgrade")
+        if let successor = reply.json["process"] as? Int { note(successor: Int32(successor)) }
+        return reply
+    }
+
+    /// Another process serves, and is to be ended with the test.
+    func note(successor: Int32) { lock.withLock { successors.append(successor) } }
 
     func write(_ configuration: String) throws {
         let text = configuration.replacing("SOCKET", with: socketPath).replacing("DIRECTORY", with: directory.path)
@@ -84,6 +102,7 @@ final class PollholdProcess {
 
     func signal(_ number: Int32) { kill(pid, number) }
 
+    /// Of the process that was started first.
     func waitForExit() -> Int32 {
         process.waitUntilExit()
         return process.terminationStatus

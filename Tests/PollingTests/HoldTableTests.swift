@@ -48,6 +48,26 @@ struct HoldTableTests {
         #expect(table.firstExpired(now: moment(100)) == long)
     }
 
+    @Test func `a hold that began earlier, in another process, ends in its turn`() {
+        var table = HoldTable()
+        var numbers: [HoldNumber] = []
+        for (exchange, start) in [(0, 50), (1, 20), (2, 70), (3, 10), (4, 50)] {
+            numbers.append(
+                table.hold(
+                    exchange: UInt32(exchange), channels: [a], after: 0, lasting: .nanoseconds(100),
+                    now: moment(Int64(start))))
+        }
+        #expect(table.nextDeadline == moment(110))
+        table.end(numbers[0])
+        var ended: [UInt32] = []
+        while let next = table.firstExpired(now: moment(170)) {
+            ended.append(table.exchange(of: next) ?? 99)
+            table.end(next)
+        }
+        #expect(ended == [3, 1, 4, 2])
+        #expect(table.nextDeadline == nil)
+    }
+
     @Test func `ended holds are withdrawn once, and a channel is empty only if no hold came back`() {
         var table = HoldTable()
         let first = table.hold(exchange: 1, channels: [a, b], after: 7, lasting: .seconds(1), now: moment(0))

@@ -46,6 +46,12 @@ final class AdminStream: ServerStream {
 
     override func outputDrained() { answersTaken() }
 
+    override func handed(at present: UInt64, _ grants: [UInt64: HandedGrant]) -> HandedConnection? {
+        handed(.admin, holding: nil)
+    }
+
+    func goOn(as connection: HandedConnection) { if isOpen { begin(as: connection) } }
+
     override func ended() {
         guard isCounted else { return }
         isCounted = false

@@ -57,6 +57,7 @@ final class ControlStream: ServerStream {
         case .metrics: answer(ControlReply.metrics(worker.statusFigures))
         case .health(let question): answer(ControlReply.health(question, worker.server.health))
         case .reload: reload()
+        case .upgrade: worker.askForUpgrade(for: self)
         case .revoke(let credential): answer(ControlReply.revoked(worker.revoke(credential)))
         case .poll: break
         }
@@ -117,6 +118,16 @@ final class ControlStream: ServerStream {
 
     private func count(_ error: PublishError) { worker.figures.publishesRefused[error.refusal.place] += 1 }
 
+    /// A request is under way that may change the pool.
+    var isChanging: Bool {
+        switch command {
+        case .publish, .delete: true
+        default: pending != nil
+        }
+    }
+
+    override var mayBeginRequest: Bool { worker.handover.stage == .serving }
+
     private func reload() {
         // The main thread reads the file; its verdict comes back through the worker's door.
         worker.askForReload(for: self)
@@ -130,6 +141,39 @@ final class ControlStream: ServerStream {
         } else {
             answerError(status: 422, reason: errors.joined(separator: "\n"))
         }
+    }
+
+    /// Another process serves, or why none does.
+    func upgraded(_ result: UpgradeResult) {
+        guard isOpen, phase == .exchange else { return }
+        switch result {
+        case .serves(let process): answer(ControlReply.upgraded(process: process))
+        case .failed(let reason): answerError(status: 500, reason: reason)
+        case .refused(let reason): answerError(status: 409, reason: reason)
+        }
+    }
+
+    // MARK: Changing hands
+
+    override func handed(at present: UInt64, _ grants: [UInt64: HandedGrant]) -> HandedConnection? {
+        guard pending == nil else { return nil }
+        let hold = isPolling ? worker.handedHold(on: number, supersedeKey: nil) : nil
+        return handed(.control, holding: hold.map { .hold($0) })
+    }
+
+    override func forgetPoll() {
+        if isPolling { worker.switchboard.peerClosed(number) }
+        isPolling = false
+    }
+
+    func goOn(as connection: HandedConnection) {
+        begin(as: connection)
+        guard case .hold(let hold) = connection.state else { return }
+        isPolling = true
+        worker.figures.polls += 1
+        perform(
+            worker.switchboard.received(
+                hold.request(on: .trusted, epoch: worker.hub.epoch), on: number, now: hold.poll.startedAt))
     }
 
     // MARK: A trusted poll

@@ -112,7 +112,7 @@ extension DownstreamStream {
         _ pending: PendingPoll, _ route: RecheckRoute, returning requestID: RequestID?
     ) -> ProxyExchange {
         var machine = ProxyExchange(
-            pending.head, route: route.proxy, keepsAlive: manner.keepsAlive, returning: requestID)
+            pending.head, route: route.proxy, as: manner, returning: requestID)
         var unused = HTTPWriter()
         machine.requestEnded(trailers: FieldLines(), into: &unused)
         return machine

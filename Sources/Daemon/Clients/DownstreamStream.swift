@@ -28,18 +28,28 @@ final class DownstreamStream: ServerStream {
     /// Whom the poll under way is counted for.
     var pollKey = ClientKey.nobody
     /// What an answer that is still being written took from its channels.
-    private var takenInFlight: [TakenPosition] = []
+    private(set) var takenInFlight: [TakenPosition] = []
     /// The other end; behind a proxy that says so, the end that it names.
     private(set) var peer: Peer
     /// The connection is counted for its peer.
     private var isCounted = false
     /// Requests of this connection, the one under way among them.
-    private var requestCount: UInt32 = 0
+    private(set) var requestCount: UInt32 = 0
 
     /// - Parameter hasProxyHeader: the connection begins with a PROXY header.
     init(worker: Worker, socket: consuming StreamSocket, peer: Peer, hasProxyHeader: Bool) {
         self.peer = peer
         super.init(worker: worker, socket: socket, hasPreamble: hasProxyHeader)
+    }
+
+    /// A connection that another process had.
+    init(worker: Worker, socket: consuming StreamSocket, adopting connection: HandedConnection) {
+        peer = connection.peer
+        requestCount = connection.requestCount
+        super.init(worker: worker, socket: socket)
+        // It has been let in, whatever the limit is now; unless it is not yet known who it is.
+        if case .idle(_, hasPreamble: true, _) = connection.state { return }
+        isCounted = worker.countConnection(of: peer)
     }
 
     // MARK: In front of the first request
@@ -180,6 +190,10 @@ final class DownstreamStream: ServerStream {
     }
 
     private func begin(_ request: consuming PollRequest) {
+        if worker.handover.stage.isParting {
+            exchange = .poll(nil)
+            return perform(worker.switchboard.receivedLate(request, on: number, now: worker.now))
+        }
         // Its place is taken before anybody can see that it is held: whoever comes then comes later.
         exchange = .poll(request.supersedeKey.map(takePlace))
         if !manner.keepsAlive { request.style.manner.keepsAlive = false }
@@ -202,7 +216,7 @@ final class DownstreamStream: ServerStream {
         }
     }
 
-    private func endPlace() {
+    func endPlace() {
         if case .poll(let held?) = exchange { worker.hub.rechecks.ended(held.key, held.place) }
     }
 
@@ -239,7 +253,7 @@ final class DownstreamStream: ServerStream {
         worker.giveBack(taken)
     }
 
-    private func endPoll() {
+    func endPoll() {
         exchange = .none
         endCounting()
     }
@@ -248,36 +262,6 @@ final class DownstreamStream: ServerStream {
     func endCounting() {
         worker.giveBackPoll(pollKey)
         pollKey = .nobody
-    }
-
-    // MARK: Answers of our own
-
-    /// Answers in the app's place what a publish rule takes.
-    private func answer(_ answered: RuleTable.Answered) {
-        switch answered {
-        case .publish(let publication, let status):
-            worker.publish(publication)
-            answer(PlainAnswer(status: status, reason: publication.items.isEmpty ? "Nothing to do." : "Done."))
-        case .refused: answer(PlainAnswer(status: 403, reason: "This may not be asked for from here."))
-        }
-    }
-
-    /// Sends an answer that is complete in itself and ends the request.
-    ///
-    /// - Parameter proxied: what the answer takes the place of.
-    func answer(
-        _ plain: PlainAnswer, of proxied: ProxiedExchange? = nil, end: ExchangeRecord.End? = nil,
-        poll: PollOutcome.Course? = nil
-    ) {
-        exchange = .none
-        var manner = manner
-        if plain.closes || worker.isDraining { manner.keepsAlive = false }
-        worker.output.reset()
-        let sent = plain.write(for: manner, date: worker.switchboard.date, into: &worker.output)
-        send(shared: worker.output.bytes)
-        finishAccessEntry(status: plain.status, bytes: sent, of: proxied, end: end, poll: poll)
-        if phase == .exchange { exchangeEnded(keepsAlive: manner.keepsAlive) } else { linger() }
-        watchOutput()
     }
 
     // MARK: Proxied exchanges
@@ -363,6 +347,29 @@ final class DownstreamStream: ServerStream {
         isCounted = false
         if case .none = exchange { return }
         abandon()
+    }
+
+    override func handed(at present: UInt64, _ grants: [UInt64: HandedGrant]) -> HandedConnection? {
+        guard takenInFlight.isEmpty, var connection = handed(.client, holding: handedPoll(at: present, grants)) else {
+            return nil
+        }
+        connection.peer = peer
+        connection.requestCount = requestCount
+        connection.entry = accessEntry?.handed
+        connection.pollKey = pollKey
+        return connection
+    }
+
+    override func forgetPoll() {
+        switch exchange {
+        case .poll:
+            endPlace()
+            worker.switchboard.peerClosed(number)
+        case .recheck: worker.rechecks.handedOver(number)
+        case .none, .pending, .asked, .proxied: break
+        }
+        accessEntry = nil
+        endPoll()
     }
 
     override func drain() {

@@ -85,6 +85,8 @@ class ServerStream: WorkerStream {
     var answersAfterInputEnd: Bool { false }
     /// Whether a first byte of `{` means lines.
     var speaksLines: Bool { false }
+    /// Whether the next request may be looked at; else its bytes wait, since another process may be the one to answer.
+    var mayBeginRequest: Bool { !worker.handover.stage.isParting }
     /// Bytes of lines.
     ///
     /// - Returns: how many of them are done with.
@@ -129,6 +131,7 @@ class ServerStream: WorkerStream {
 
     private func beginNextRequest() {
         phase = .head
+        worker.becameFree(number)
         setClock(unreadBytes > 0 ? .head : .keepAlive)
         watchOutput()
         if queuedBytes > Self.waitingAnswersLimit { pauseReading() } else { goOn() }
@@ -143,6 +146,11 @@ class ServerStream: WorkerStream {
     private func goOn() {
         resumeReading()
         lendAgain()
+    }
+
+    /// Requests may be begun again.
+    final func goOnReading() {
+        if phase == .head || phase == .lines, queuedBytes <= Self.waitingAnswersLimit { goOn() }
     }
 
     // MARK: The stream's calls
@@ -166,6 +174,9 @@ class ServerStream: WorkerStream {
                 return bytes.count
             case .exchange where requestHasEnded:
                 // Pipelined bytes wait for their turn.
+                if bytes.count - position > Self.readAheadBytesLimit { pauseReading() }
+                return position
+            case .head where !mayBeginRequest, .lines where !mayBeginRequest:
                 if bytes.count - position > Self.readAheadBytesLimit { pauseReading() }
                 return position
             case .lines: return linesReceived(bytes)
@@ -301,6 +312,50 @@ class ServerStream: WorkerStream {
             return setClock(.head, lasting: Self.lastRequestTime)
         }
         if isIdle { end() }
+    }
+
+    // MARK: Changing hands
+
+    /// What another process has to know of the connection itself; nil while a request or its answer is under way that
+    /// is no held poll.
+    final func handed(_ kind: HandedConnection.Kind, holding poll: HandedConnection.State?) -> HandedConnection? {
+        guard isOpen, !inputHasEnded, !hasSendFailed else { return nil }
+        let state: HandedConnection.State
+        switch phase {
+        case .exchange where requestHasEnded:
+            guard let poll else { return nil }
+            state = poll
+        case .preamble, .head, .lines:
+            state = .idle(isNew: isNew, hasPreamble: phase == .preamble, speaksLines: phase == .lines)
+        case .exchange, .discarding, .lingering, .tunnel: return nil
+        }
+        var connection = HandedConnection(kind, state)
+        (connection.input, connection.output) = waitingBytes
+        return connection
+    }
+
+    /// Goes on where another process has stopped; a poll is taken up behind this.
+    final func begin(as connection: HandedConnection) {
+        switch connection.state {
+        case .idle(let isNew, let hasPreamble, let speaksLines):
+            self.isNew = isNew
+            phase = hasPreamble ? .preamble : speaksLines ? .lines : .head
+            if speaksLines {
+                setClock(connection.input.isEmpty ? .tunnel : .body)
+            } else if !isNew, connection.input.isEmpty {
+                setClock(.keepAlive)
+            }
+        case .hold(let hold): beginExchange(hold.poll.manner)
+        case .recheck(let recheck): beginExchange(recheck.poll.manner)
+        }
+        goOn(input: connection.input, output: connection.output)
+    }
+
+    private func beginExchange(_ manner: RequestManner) {
+        isNew = false
+        phase = .exchange
+        self.manner = manner
+        setClock(nil)
     }
 
     /// Between two requests, with nothing under way in either direction.

@@ -72,6 +72,11 @@ final class SharedRechecks: Sendable {
         grants.withLock { $0.keep(fields, for: identity, credential: credential, until: until) }
     }
 
+    /// By their serials, for another process.
+    var handedGrants: [UInt64: HandedGrant] { grants.withLock { $0.handed } }
+
+    func adopt(_ grant: HandedGrant) -> UInt64 { grants.withLock { $0.adopt(grant) } }
+
     /// - Returns: serials of what was taken back.
     func revoke(_ credential: [UInt8]?) -> Set<UInt64> { grants.withLock { $0.revoke(credential) } }
 
@@ -83,6 +88,17 @@ final class SharedRechecks: Sendable {
             let old = newest[key]
             newest[key] = place
             return old
+        }
+    }
+
+    /// The same for a poll that another process has held: one that is here already is newer.
+    ///
+    /// - Returns: false if another one has the place.
+    func join(_ key: [UInt8], _ place: Place) -> Bool {
+        newest.withLock { newest in
+            guard newest[key] == nil else { return false }
+            newest[key] = place
+            return true
         }
     }
 

@@ -15,15 +15,19 @@ final class OpenedPool {
     private let store: Guarded<MessageStore?>
     private var thread: LoopThread?
 
-    /// - Parameter salvage: a file that can't be used is set aside, and the pool is empty.
+    /// - Parameters:
+    ///   - handed: the pool in memory of the process before this one.
+    ///   - salvage: a file that can't be used is set aside, and the pool is empty.
     init(
-        _ configuration: Configuration.Pool, now: Moment, salvage: Bool, log: Logger
+        _ configuration: Configuration.Pool, handed: PoolAssembly?, now: Moment, salvage: Bool, log: Logger
     ) throws {
         let limits = PoolLimits(of: configuration)
         let fresh = Epoch(random: UInt64.random(in: .min ... .max))
         guard let directory = configuration.store else {
-            pool = MessagePool(limits: limits)
-            epoch = fresh
+            var handed = handed
+            let restored = handed?.finish()
+            pool = restored ?? MessagePool(limits: limits)
+            epoch = restored == nil ? fresh : handed?.epoch ?? fresh
             queue = nil
             store = Guarded(nil)
             return
@@ -84,6 +88,17 @@ final class OpenedPool {
         guard let queue else { return }
         let store = store
         thread = try LoopThread(name: "store") { StoreThread.serve(store, hub: hub, queue: queue, log: log) }
+    }
+
+    /// Goes on with the store after `end`. The pool is as it was then.
+    func reopen(_ configuration: Configuration.Pool, hub: Hub, log: Logger) throws {
+        guard let directory = configuration.store, let queue else { return }
+        let (opened, _) = try Self.open(
+            directory, configuration.sync, limits: PoolLimits(of: configuration), fresh: epoch,
+            now: Moment(nanoseconds: EventLoop.monotonicNanoseconds()), salvage: false, log: log)
+        let sendable = Guarded<MessageStore?>(opened)
+        queue.reopen()
+        thread = try LoopThread(name: "store") { StoreThread.serve(sendable, hub: hub, queue: queue, log: log) }
     }
 
     /// All changes have been asked for: the thread makes them and closes the store.

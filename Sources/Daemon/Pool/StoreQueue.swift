@@ -79,6 +79,9 @@ final class StoreQueue: Sendable {
         bell.ring()
     }
 
+    /// More comes after all.
+    func reopen() { waiting.withLock { $0.hasEnded = false } }
+
     var figures: StoreFigures { kept.withLock { $0 } }
 
     // MARK: The store's thread

@@ -12,6 +12,9 @@ import Reactor
 struct GivenSockets {
     private var sockets: [ListenPlace: [ListeningSocket]] = [:]
 
+    /// None.
+    init() {}
+
     /// Takes what this process was started with. To be called before threads are started and before anything is opened
     /// that is to stay open: its number could be one that a wrong environment claims.
     init(_ environment: [String: String], for configuration: Configuration) throws(Server.StartError) {
@@ -29,6 +32,12 @@ struct GivenSockets {
             throw Server.StartError(description: "\(error)")
         }
     }
+
+    /// Keeps one that the process before this one was given.
+    mutating func keep(_ socket: ListeningSocket) { sockets[ListenPlace(socket.address), default: []].append(socket) }
+
+    /// All of them.
+    var all: [ListeningSocket] { sockets.values.flatMap { $0 } }
 
     subscript(_ address: ListenAddress) -> [ListeningSocket]? {
         ListenPlace(address).flatMap { sockets[$0] }

@@ -88,18 +88,27 @@ extension ListeningSockets {
         guard let old = configuration.control, let fresh, old.socket == fresh.socket,
             (old.mode, old.owner, old.group) != (fresh.mode, fresh.owner, fresh.group), control?.isAdopted == false
         else { return }
-        do {
-            let owner = try fresh.owner.map { try Privileges.userID($0).user } ?? geteuid()
-            let group = try fresh.group.map { try Privileges.groupID($0) } ?? getegid()
-            try Privileges.setMode(fresh.socket, fresh.mode)
-            do throws(SystemError) {
-                try Privileges.give(fresh.socket, owner: owner, group: group)
-            } catch {
-                try Privileges.setMode(fresh.socket, old.mode)
-                throw error
-            }
+        do throws(Server.StartError) {
+            try setRights(of: fresh)
         } catch {
-            throw Server.StartError(description: "can't change the rights of \(fresh.socket): \(error)")
+            do throws(SystemError) {
+                try Privileges.setMode(fresh.socket, old.mode)
+            } catch {
+                // Its file is no longer ours; then its mode is not either.
+            }
+            throw error
+        }
+    }
+
+    /// Gives the control socket's file the mode, owner and group of a configuration.
+    func setRights(of control: Configuration.Control) throws(Server.StartError) {
+        do {
+            let owner = try control.owner.map { try Privileges.userID($0).user } ?? geteuid()
+            let group = try control.group.map { try Privileges.groupID($0) } ?? getegid()
+            try Privileges.setMode(control.socket, control.mode)
+            try Privileges.give(control.socket, owner: owner, group: group)
+        } catch {
+            throw Server.StartError(description: "can't change the rights of \(control.socket): \(error)")
         }
     }
 }

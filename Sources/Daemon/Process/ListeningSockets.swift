@@ -21,13 +21,22 @@ final class ListeningSockets {
     /// One for all workers, so that one which is stuck does not keep questions to itself.
     var admin: ListeningSocket?
     var configuration: Configuration
-    private let given: GivenSockets
+    private var given: GivenSockets
+    /// Of the process before this one, until a listener has them.
+    private var lent: [LentSocket]
     /// What has been told of the files of our Unix sockets, by path.
     private var told: [String: SocketFile.State] = [:]
 
-    init(_ configuration: Configuration, given: GivenSockets) throws(Server.StartError) {
+    /// - Parameters:
+    ///   - given: what the service manager has bound.
+    ///   - lent: what the process before this one listens on.
+    init(
+        _ configuration: Configuration, given: GivenSockets, lent: [LentSocket]
+    ) throws(Server.StartError) {
         self.configuration = configuration
         self.given = given
+        self.lent = lent.filter { !$0.socket.isAdopted }
+        for one in lent where one.socket.isAdopted { self.given.keep(one.socket) }
         clients = []
         for listen in configuration.listen {
             clients.append((try sockets(at: listen.address, workers: configuration.workers), listen))
@@ -76,13 +85,59 @@ final class ListeningSockets {
 
     /// What the service manager gives for an address, or else what is bound.
     func sockets(at address: ListenAddress, workers: Int) throws(Server.StartError) -> [ListeningSocket] {
-        if let sockets = given[address] { return sockets }
+        if let sockets = given[address] ?? takeLent("\(address)") { return sockets }
         return try Self.bind(address, workers: workers)
     }
 
     func socket(for control: Configuration.Control) throws(Server.StartError) -> ListeningSocket {
-        if let socket = given[.unix(path: control.socket)]?.first { return socket }
+        let address = ListenAddress.unix(path: control.socket)
+        if let socket = given[address]?.first { return socket }
+        if let socket = takeLent("\(address)")?.first {
+            try setRights(of: control)
+            return socket
+        }
         return try Self.bind(control)
+    }
+
+    private func takeLent(_ address: String) -> [ListeningSocket]? {
+        let taken = lent.filter { $0.address == address }.map(\.socket)
+        lent.removeAll { $0.address == address }
+        return taken.isEmpty ? nil : taken
+    }
+
+    // MARK: Changing hands
+
+    /// All for another process, and whose they are there.
+    var lendable: [LentSocket] {
+        var lendable: [LentSocket] = []
+        for (sockets, listen) in clients {
+            lendable += sockets.map { LentSocket(address: "\(listen.address)", socket: $0) }
+        }
+        if let control, let wanted = configuration.control {
+            lendable.append(LentSocket(address: "\(ListenAddress.unix(path: wanted.socket))", socket: control))
+        }
+        if let admin, let wanted = configuration.admin {
+            lendable.append(LentSocket(address: "\(wanted)", socket: admin))
+        }
+        for socket in given.all where !lendable.contains(where: { $0.socket === socket }) {
+            lendable.append(LentSocket(address: nil, socket: socket))
+        }
+        return lendable
+    }
+
+    /// Lets go of all without a word: another process has them, and their files.
+    func letGo() {
+        (clients, control, admin) = ([], nil, nil)
+        given = GivenSockets()
+    }
+
+    /// Closes what the process before this one has lent and no listener of this one wants.
+    func dropUnwanted(log: Logger) {
+        for one in lent {
+            one.socket.removeFile()
+            log.info("no longer listening on \(one.socket.address)")
+        }
+        lent = []
     }
 
     /// Removes the files of our Unix sockets.

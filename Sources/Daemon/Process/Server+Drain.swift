@@ -9,6 +9,7 @@ import Reactor
 extension Server {
     /// A signal asks the process to end.
     func askedToEnd() {
+        giveUpUpgrade("this process is asked to end")
         if goOnLeaving() { log.notice("asked to end once more: what is left is cut off") }
     }
 

@@ -55,6 +55,12 @@ extension Server {
 
     private func takeConfiguration(for asker: PendingReload.Asker?) throws {
         guard !drainPlan.isLeaving else { throw StartError(description: "this process is ending; nothing is reloaded") }
+        guard successor == nil else {
+            throw StartError(
+                description: hasLeft
+                    ? "another process has taken the place of this one; nothing is reloaded"
+                    : "an upgrade is under way; nothing is reloaded")
+        }
         let fresh = try Configuration.load(path: path, environment: environment)
         let fixed = Configuration.changesThatNeedRestart(from: configuration, to: fresh)
         guard fixed.isEmpty else {

@@ -3,8 +3,16 @@ import Gateway
 import Reactor
 
 extension Server {
+    /// Says once that it serves, and from then on that it is alive.
+    func tellReady() {
+        guard !hasToldReady else { return }
+        hasToldReady = true
+        supervisor.tell(.ready(status: "serving"))
+        giveSignsOfLife()
+    }
+
     /// Says at the manager's pace that all is well, as long as all workers answer.
-    func giveSignsOfLife() {
+    private func giveSignsOfLife() {
         guard let interval = supervisor.signInterval else { return }
         signTimer = LoopTimer(loop: loop) { [unowned self] in
             if watchdog.allAnswer { supervisor.tell(.alive) }

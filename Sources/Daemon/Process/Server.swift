@@ -22,8 +22,18 @@ package final class Server {
     let hub: Hub
     let supervisor: Supervisor
     /// The pool's store until its thread takes it.
-    private let opened: OpenedPool
+    let opened: OpenedPool
     let sockets: ListeningSockets
+    /// The process whose place this one takes, and the connections that it has handed over; nil: there is none.
+    var predecessor: Predecessor?
+    private var adopted: [AdoptedConnection] = []
+    /// While the process before this one has something under way.
+    var adoption: RecordSource?
+    /// Connections that came late.
+    var adoptedCount = 0
+    let launch: Launch
+    /// The process that is to take the place of this one.
+    var successor: Successor?
     private let startedAt: Int64
     private let descriptorsLimit: Int
     /// Of the configuration that is served.
@@ -48,12 +58,16 @@ package final class Server {
     ///   - path: the configuration file, read again at each reload.
     ///   - configuration: what was read from it.
     ///   - salvage: a pool's file that can't be used is set aside.
+    ///   - predecessor: the process whose place this one takes.
     package init(
-        path: String, configuration: Configuration, environment: [String: String], salvage: Bool = false
+        path: String, configuration: Configuration, environment: [String: String], salvage: Bool = false,
+        predecessor: Predecessor? = nil
     ) throws(StartError) {
         self.path = path
         self.configuration = configuration
         self.environment = environment
+        self.predecessor = predecessor
+        launch = Launch(environment: environment)
         let given = try GivenSockets(environment, for: configuration)
         SignalSource.ignoreBrokenPipes()
         SignalSource.ignoreFileSizeLimit()
@@ -77,9 +91,15 @@ package final class Server {
                 environment: environment, processID: Int(getpid()), pathBytesLimit: SocketAddress.unixPathBytesLimit),
             log: log)
         // The store's files belong to the user that the daemon becomes, so rights are given up first.
-        sockets = try ListeningSockets(configuration, given: given)
+        sockets = try ListeningSockets(
+            configuration, given: given, lent: try predecessor?.receiveListeners() ?? [])
+        let state = try predecessor?.receiveState(
+            limits: PoolLimits(of: configuration.pool), now: Moment(nanoseconds: EventLoop.monotonicNanoseconds()))
+        adopted = state?.connections ?? []
         do {
-            opened = try OpenedPool(configuration.pool, now: Moment(nanoseconds: loop.now), salvage: salvage, log: log)
+            opened = try OpenedPool(
+                configuration.pool, handed: state?.pool, now: Moment(nanoseconds: EventLoop.monotonicNanoseconds()),
+                salvage: salvage, log: log)
             hub = try Hub(
                 pool: opened.takePool(), epoch: opened.epoch, store: opened.queue, workers: configuration.workers)
             upstream = UpstreamGroup(configuration.upstream, hub: hub, log: log)
@@ -101,6 +121,8 @@ package final class Server {
             watch = try UpstreamWatch(loop: loop, group: upstream)
             try opened.startThread(hub: hub, log: log)
             try startWorkers(service)
+            if let predecessor { try takeOver(from: predecessor, adopted) }
+            adopted = []
         } catch let error as StartError {
             writer.end()
             throw error
@@ -111,6 +133,7 @@ package final class Server {
         let sources = [
             signal(SIGTERM) { $0.askedToEnd() }, signal(SIGINT) { $0.askedToEnd() },
             signal(SIGHUP) { $0.reload(for: nil) }, signal(SIGUSR1) { $0.reopenLogs() },
+            signal(SIGUSR2) { $0.upgrade(for: nil) },
         ]
         // Who hears of it may send a signal at once.
         tellStart()
@@ -130,12 +153,12 @@ package final class Server {
         expiry?.set(loop.now + 1_000_000_000)
         memoryTimer = LoopTimer(loop: loop) { [unowned self] in lookAtMemory() }
         lookAtMemory()
-        giveSignsOfLife()
         while runningWorkers > 0 { loop.runTurn() }
         expiry = nil
         memoryTimer = nil
         signTimer = nil
         watch = nil
+        adoption = nil
         withExtendedLifetime((sources, inbox)) {}
         for thread in threads { thread.join() }
         opened.end()
@@ -157,7 +180,8 @@ package final class Server {
         for index in 0..<configuration.workers {
             let (number, hub, door, log) = (WorkerNumber(index), hub, door, log)
             // Taken out by the worker: what is replaced later must not live on in the thread's closure.
-            let sockets = Guarded<ListeningSockets.Share?>(sockets.share(of: index))
+            let sockets = Guarded<ListeningSockets.Share?>(
+                predecessor == nil ? sockets.share(of: index) : nil)
             do throws(SystemError) {
                 let thread = try LoopThread(name: "worker \(index)") {
                     Worker.serve(number: number, hub: hub, service: service, door: door, log: log, sockets: sockets)
@@ -177,7 +201,8 @@ package final class Server {
     private func tellStart() {
         for description in sockets.descriptions { log.info("\(description)") }
         sockets.warnOfRights(log: log)
-        supervisor.tell(.ready(status: "serving"))
+        // The process before this one first says that this one counts.
+        if predecessor == nil { tellReady() }
         log.info("ready", metadata: ["workers": "\(configuration.workers)", "descriptors": "\(descriptorsLimit)"])
     }
 
@@ -229,6 +254,11 @@ package final class Server {
         case .reload(let worker, let stream, let serial):
             reload(for: PendingReload.Asker(worker: worker, stream: stream, serial: serial))
         case .serves(let worker, let generation): serves(worker, generation)
+        case .upgrade(let worker, let stream, let serial):
+            upgrade(for: PendingReload.Asker(worker: worker, stream: stream, serial: serial))
+        case .quiet(let worker): isQuiet(worker)
+        case .handed(let worker, let handed): self.handed(worker, handed)
+        case .late(let event): tellLate(event)
         }
     }
 
@@ -257,6 +287,7 @@ package final class Server {
     var drainTimer: LoopTimer?
     var memoryTimer: LoopTimer?
     var signTimer: LoopTimer?
+    var hasToldReady = false
 
     private func reopenLogs() {
         accessWriter?.reopen()
@@ -264,7 +295,7 @@ package final class Server {
     }
 
     private func lookAfterSocketFiles() {
-        guard !drainPlan.isLeaving, sockets.mendFiles(log: log) else { return }
+        guard !drainPlan.isLeaving, successor == nil, sockets.mendFiles(log: log) else { return }
         for worker in threads.indices { hub.door(of: WorkerNumber(worker)).post(.listen(sockets.share(of: worker))) }
     }
 

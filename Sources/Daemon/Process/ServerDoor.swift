@@ -101,6 +101,13 @@ enum ServerNotice: Sendable {
     case serves(WorkerNumber, generation: UInt64)
     /// A publisher asks for a reload; the answer goes to this stream of this worker.
     case reload(worker: WorkerNumber, stream: Int, serial: UInt64)
+    /// The same for an upgrade.
+    case upgrade(worker: WorkerNumber, stream: Int, serial: UInt64)
+    /// No publisher's request is under way at this worker.
+    case quiet(WorkerNumber)
+    /// For the process that takes the place of this one.
+    case handed(WorkerNumber, [Handed])
+    case late(LateEvent)
 }
 
 /// What the main thread or another worker tells a worker.
@@ -133,4 +140,15 @@ enum WorkerNotice: Sendable {
     case reloaded(stream: Int, serial: UInt64, errors: [String])
     /// What has come of changes that streams asked for.
     case settled([StoreReply])
+    /// Another process is to take the place of this one: `HandoverStage` says what follows.
+    case becomeQuiet
+    case freeze
+    case goOnServing
+    case leave
+    /// Go on with these.
+    case adopt([AdoptedConnection])
+    /// On behalf of the process that this one has replaced.
+    case late(LateEvent)
+    /// The answer to an upgrade that a stream asked for.
+    case upgraded(stream: Int, serial: UInt64, UpgradeResult)
 }

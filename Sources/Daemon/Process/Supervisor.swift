@@ -13,6 +13,7 @@ final class Supervisor {
     /// In their order. A manager that is busy takes them later: without READY=1 it would take the start for a failure.
     private var waiting: [ServiceMessage] = []
     private var hasFailed = false
+    private var isRetired = false
     /// Nanoseconds between two signs of life; nil: none are wanted.
     let signInterval: Int64?
 
@@ -34,13 +35,16 @@ final class Supervisor {
 
     /// Says it if somebody listens. A manager that does not take it is no reason to serve worse.
     func tell(_ message: ServiceMessage) {
-        guard sender != nil else { return }
+        guard sender != nil, !isRetired else { return }
         // A sign of life that is late says nothing.
         if message == .alive, !waiting.isEmpty { return }
         if waiting.count == Self.waitingLimit { waiting.removeFirst() }
         waiting.append(message)
         tellWaiting()
     }
+
+    /// Says nothing any more but what waits: another process does.
+    func retire() { isRetired = true }
 
     /// Says what the manager had no room for. To be called now and then.
     func tellWaiting() {

@@ -73,7 +73,7 @@ final class ProxiedExchange {
         self.downstream = downstream
         returnedRequestID = client.rules.returnsRequestID ? client.requestID : nil
         machine = ProxyExchange(
-            head, route: route, keepsAlive: downstream.manner.keepsAlive, returning: returnedRequestID)
+            head, route: route, as: downstream.manner, returning: returnedRequestID)
         method = head.method
     }
 

@@ -1,11 +1,16 @@
 /// A worker's way to change the pool: at once if it is in memory, through the store's thread if it is written down.
 import Gateway
 import Polling
+import Reactor
 
 extension Worker {
     /// Makes changes on a publisher's behalf. The stream is told what has come of them by `settled`, inside this call
     /// or later.
     func change(_ changes: [PoolChange], for stream: ControlStream) {
+        if handover.stage.isParting {
+            // It took longer than publishers are waited for.
+            return stream.settled(changes.map { _ in .notStored("another process takes the place of this one") })
+        }
         guard let store = hub.store else {
             let now = now
             return stream.settled(
@@ -29,6 +34,12 @@ extension Worker {
     ///
     /// - Returns: false: it has not been made and will not be.
     func change(_ change: PoolChange) -> Bool {
+        switch handover.stage {
+        case .serving, .quiet: break
+        case .frozen, .left:
+            pass(.change(change))
+            return true
+        }
         if let store = hub.store { return store.submit([change], for: nil) }
         let now = now
         let outcome = publish { $0.make(change, now: now) }

@@ -29,6 +29,13 @@ extension Worker {
         return nil
     }
 
+    /// Counts a connection for its client, however many it has.
+    func countConnection(of peer: Peer) -> Bool {
+        guard service.clientLimits.connections != nil else { return false }
+        let key = service.clientLimits.connection(of: peer, service.forwarding)
+        return key != .nobody && server.takeConnection(key, limit: .max)
+    }
+
     func giveBackConnection(_ key: ClientKey) {
         if key != .nobody { server.giveBackConnection(key) }
     }

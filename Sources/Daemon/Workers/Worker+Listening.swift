@@ -87,6 +87,8 @@ extension Worker {
     /// - Returns: whether there was one here.
     @discardableResult
     func shedIdle() -> Bool {
+        // What is idle then is another process' to close.
+        guard !handover.stage.isParting else { return false }
         var hasShed = false
         let kind = DeadlineTable.Kind(index: Clock.keepAlive.rawValue)
         let idle = clocks.longest(kind, atLeast: Self.idleAtLeast, now: loop.now, limit: Self.shedAtOnce)

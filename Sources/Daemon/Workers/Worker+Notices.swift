@@ -26,6 +26,15 @@ extension Worker {
             guard let stream = streams[stream] as? ControlStream, stream.serial == serial else { return }
             stream.reloaded(errors: errors)
         case .settled(let replies): settled(replies)
+        case .becomeQuiet: becomeQuiet()
+        case .freeze: handover.isFreezeDue = true
+        case .goOnServing: goOnServing()
+        case .leave: leave()
+        case .adopt(let connections): adopt(connections)
+        case .late(let event): perform(event)
+        case .upgraded(let stream, let serial, let result):
+            guard let stream = streams[stream] as? ControlStream, stream.serial == serial else { return }
+            stream.upgraded(result)
         }
     }
 

@@ -54,7 +54,7 @@ extension Worker {
         let isCurrent =
             stream.group === service.upstream
             && stream.group.isCurrent(stream.lease.generation, of: stream.lease.server)
-        if !isDraining, isCurrent, upstream.keep(stream, limit: service.idleUpstreamLimit) {
+        if !isDraining, handover.stage != .left, isCurrent, upstream.keep(stream, limit: service.idleUpstreamLimit) {
             stream.setClock(.idleUpstream)
             stream.resumeReading()
         } else {

@@ -41,6 +41,8 @@ final class Worker {
     var departure: Departure?
     /// What is still under way is being cut off.
     var isEnding = false
+    /// How far another process has taken the place of this one.
+    var handover = HandoverState()
 
     /// Reused by every stream of this worker for the call under way.
     var requestHead = RequestHead()
@@ -159,7 +161,7 @@ final class Worker {
 
     /// More polls than the configuration lets be held.
     var refusesPolls: Bool {
-        if isDraining { return true }
+        if isDraining || handover.stage.isParting { return true }
         guard let limit = service.heldPollsLimit else { return false }
         return server.heldCount + heldCount - figures.held >= limit
     }
@@ -220,7 +222,11 @@ final class Worker {
     /// What was taken for a client that did not get it is there for others.
     func giveBack(_ taken: [TakenPosition]) {
         // Not even a full queue may keep it: it is nothing that was asked for.
-        if let store = hub.store { store.insist(.giveBack(taken)) } else { _ = change(.giveBack(taken)) }
+        if let store = hub.store, !handover.stage.isParting {
+            store.insist(.giveBack(taken))
+        } else {
+            _ = change(.giveBack(taken))
+        }
     }
 
     func perform(_ action: Switchboard.Action, on number: Int) {
@@ -249,12 +255,16 @@ final class Worker {
         server.inbox.post(.reload(worker: number, stream: stream.number, serial: stream.serial))
     }
 
+    func askForUpgrade(for stream: ControlStream) {
+        server.inbox.post(.upgrade(worker: number, stream: stream.number, serial: stream.serial))
+    }
+
     // MARK: The turn
 
     /// Runs until a drain has let go of everything.
     func run() {
-        while !(isDraining && figures.connections <= adminConnections) {
-            loop.runTurn(waiting: !switchboard.hasWoken && touched.isEmpty && !hasRechecks)
+        while !((isDraining || handover.stage == .left) && figures.connections <= adminConnections) {
+            loop.runTurn(waiting: handover.stage == .frozen || !hasWork)
             afterTurn()
         }
         for stream in streams { stream?.end() }
@@ -266,15 +276,24 @@ final class Worker {
         timer = nil
     }
 
+    /// Something is to be done without an event.
+    private var hasWork: Bool {
+        switchboard.hasWoken || !touched.isEmpty || hasRechecks || !handover.free.isEmpty
+    }
+
     private func afterTurn() {
         refreshDate()
         for channel in touched { switchboard.noticed(channel) }
         touched.removeAll(keepingCapacity: true)
-        answerWoken()
-        endHolds()
-        goOnDraining()
-        endClocks()
-        turnRechecks()
+        // What is asleep has no time that runs, and is not woken.
+        if handover.stage != .frozen {
+            answerWoken()
+            endHolds()
+            goOnDraining()
+            endClocks()
+            turnRechecks()
+        }
+        goOnHandingOver()
         if let withdrawals = switchboard.takeWithdrawals() {
             let number = number
             hub.withPool { $0.withdraw(withdrawals, by: number) }
@@ -335,6 +354,10 @@ final class Worker {
     }
 
     private func setTimer() {
+        guard handover.stage != .frozen else {
+            timer?.set(nil)
+            return
+        }
         var next = clocks.next
         if let acceptPausedUntil { next = min(next ?? .max, acceptPausedUntil) }
         if let hold = switchboard.nextDeadline { next = min(next ?? .max, hold.nanoseconds) }

@@ -1,4 +1,5 @@
 /// A stream that a worker keeps under a number: the connections of clients, of publishers and to the app.
+import Gateway
 import Reactor
 
 class WorkerStream: ByteStream {
@@ -30,6 +31,27 @@ class WorkerStream: ByteStream {
 
     /// The time for that is up: a poll that is held gets its answer, before everything is cut off.
     func answerNow() { drain() }
+
+    /// What another process needs to go on with this connection; nil: something is under way that it can't go on with.
+    ///
+    /// - Parameters:
+    ///   - present: the pool's newest number; all up to it has been noticed.
+    ///   - grants: by their serials.
+    func handed(at present: UInt64, _ grants: [UInt64: HandedGrant]) -> HandedConnection? { nil }
+
+    /// Lets go of the poll that is held, for another process that goes on with it.
+    func forgetPoll() {}
+
+    /// Lets go of the connection, for another process that goes on with it, and leaves the worker's table.
+    ///
+    /// - Returns: nil if it has been closed.
+    final func handOver() -> FileDescriptor? {
+        forgetPoll()
+        guard let descriptor = takeDescriptor() else { return nil }
+        ended()
+        worker.drop(self)
+        return descriptor
+    }
 
     /// Closes and leaves the worker's table at the end of the turn.
     final func end(reset: Bool = false) {

@@ -31,6 +31,13 @@ package struct ClientKey: Hashable, Sendable {
         self.init(Self.hash(text, 1), Self.hash(text, 2))
     }
 
+    func write(to writer: inout RecordWriter) {
+        writer.put(high)
+        writer.put(low)
+    }
+
+    init(_ reader: inout RecordReader) throws(RecordError) { self.init(try reader.number(), try reader.number()) }
+
     private static func hash(_ text: [UInt8], _ turn: UInt8) -> UInt64 {
         var hasher = Hasher()
         hasher.combine(turn)

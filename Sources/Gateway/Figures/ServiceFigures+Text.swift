@@ -22,6 +22,9 @@ extension ServiceFigures {
                 prose: "When the configuration that is served by was loaded.",
                 value: UInt64(max(0, reloads.succeededAt))),
             Figure(
+                key: "failed_upgrades", metric: "pollhold_upgrades_failed_total", kind: .counter,
+                prose: "Upgrades after which this process went on.", value: reloads.upgradesFailed),
+            Figure(
                 key: "dropped_log_lines", metric: "pollhold_log_lines_dropped_total", kind: .counter,
                 prose: "Log lines lost because their destination was full or too slow.", value: droppedLogLines),
         ]
@@ -118,6 +121,9 @@ extension ServiceFigures {
             Figure(
                 key: "accepted", metric: "pollhold_connections_accepted_total", kind: .counter,
                 prose: "Connections accepted.", value: traffic.accepted),
+            Figure(
+                key: "adopted", metric: "pollhold_connections_adopted_total", kind: .counter,
+                prose: "Connections that the process before this one handed over.", value: traffic.adopted),
             Figure(
                 key: "accept_pauses", metric: "pollhold_accept_pauses_total", kind: .counter,
                 prose: "Times that accepting was paused at a limit.", value: traffic.acceptPauses),

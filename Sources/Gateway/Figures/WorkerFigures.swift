@@ -8,6 +8,8 @@ package struct WorkerFigures: Sendable {
     package var clocks = 0
 
     package var accepted: UInt64 = 0
+    /// Connections that another process handed over.
+    package var adopted: UInt64 = 0
     package var acceptPauses: UInt64 = 0
     /// Requests that could not be read.
     package var refused: UInt64 = 0
@@ -68,6 +70,7 @@ package struct WorkerFigures: Sendable {
         idleUpstream += other.idleUpstream
         clocks += other.clocks
         accepted += other.accepted
+        adopted += other.adopted
         acceptPauses += other.acceptPauses
         refused += other.refused
         preamblesRefused += other.preamblesRefused

@@ -72,20 +72,21 @@ package struct ProxyExchange {
     /// What the client is told as X-Request-Id.
     private let returnedRequestID: RequestID?
 
-    /// - Parameter keepsAlive: whether the client's connection may carry another request; nil: as the client wants it.
+    /// - Parameter manner: of the client's request, where the head is not as the client sent it; nil: as the head says.
     package init(
-        _ head: borrowing RequestHead, route: ProxyRoute, keepsAlive: Bool? = nil, returning requestID: RequestID? = nil
+        _ head: borrowing RequestHead, route: ProxyRoute, as manner: RequestManner? = nil,
+        returning requestID: RequestID? = nil
     ) {
         returnedRequestID = requestID
         method = head.method
-        clientIsHTTP10 = head.version == .http10
+        clientIsHTTP10 = manner?.isHTTP10 ?? (head.version == .http10)
         expectsContinue = head.expectsContinue
         asksForUpgrade = route.passesUpgrade(of: head)
         retriesLeft = route.retries
         requestFraming = head.framing
         // What has no body is complete with its head.
         awaitsRequest = head.framing != .none
-        clientKeepsAlive = keepsAlive ?? head.keepsAlive
+        clientKeepsAlive = manner?.keepsAlive ?? head.keepsAlive
     }
 
     // MARK: The server

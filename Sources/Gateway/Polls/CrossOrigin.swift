@@ -6,7 +6,7 @@ package import HTTP1
 package struct CrossOrigin: Sendable {
     /// Exact origins, e.g. `https://app.example.com`.
     private let origins: [[UInt8]]
-    private let allowsAny: Bool
+    let allowsAny: Bool
     private let allowsCredentials: Bool
     /// How long a browser may keep a preflight's answer, in seconds.
     private let preflightSeconds: UInt64
@@ -31,6 +31,9 @@ package struct CrossOrigin: Sendable {
         }
         return .none
     }
+
+    func text(of index: Int) -> [UInt8] { origins[index] }
+    func index(of origin: [UInt8]) -> Int? { origins.firstIndex(of: origin) }
 
     package func writeFields(for origin: AllowedOrigin, into writer: inout HTTPWriter) {
         // A cache must know that the answer depends on who asked, also when this one was refused.

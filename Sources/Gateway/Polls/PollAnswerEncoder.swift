@@ -7,7 +7,7 @@ package import Polling
 
 package struct PollAnswerEncoder {
     package var date: DateField
-    private let epoch: Epoch
+    let epoch: Epoch
     /// Reused from answer to answer.
     private var body: [UInt8] = []
 

@@ -32,7 +32,7 @@ package struct Switchboard: ~Copyable {
     private var woken: [HoldNumber] = []
     private var wokenStart = 0
     private var recentAnswers: [RecentAnswer] = []
-    private var encoder: PollAnswerEncoder
+    var encoder: PollAnswerEncoder
     /// Polls that wait now.
     package var heldCount: Int { holds.count }
 
@@ -68,6 +68,8 @@ package struct Switchboard: ~Copyable {
     // MARK: Events of one connection, in order
 
     /// A poll has come. The connection has none under way.
+    ///
+    /// - Parameter now: earlier for a poll that has been held by another process.
     package mutating func received(
         _ request: consuming PollRequest, on number: ConnectionNumber, now: Moment
     ) -> Action {
@@ -98,7 +100,8 @@ package struct Switchboard: ~Copyable {
                 return end(number, with: encoder.emptyAnswer(at: after, style: style, release: .timeout))
             }
             let hold = holds.hold(
-                exchange: UInt32(number), channels: channels, after: after, lasting: style.route.timeout, now: now)
+                exchange: UInt32(number), channels: channels, after: after, lasting: style.route.timeout,
+                now: exchanges[number].startedAt)
             exchanges[number].state = .held(hold)
             return .hold
         case (.looking, .full):
@@ -135,6 +138,15 @@ package struct Switchboard: ~Copyable {
         holds.forEachHold(on: channel) { hold, number in
             guard !exchanges[Int(number)].isWoken else { return }
             exchanges[Int(number)].isWoken = true
+            woken.append(hold)
+        }
+    }
+
+    /// Every hold is to be asked for once more, so that its position is the pool's newest.
+    package mutating func noticedAll() {
+        for number in exchanges.indices where !exchanges[number].isWoken {
+            guard case .held(let hold) = exchanges[number].state else { continue }
+            exchanges[number].isWoken = true
             woken.append(hold)
         }
     }
@@ -196,6 +208,14 @@ package struct Switchboard: ~Copyable {
         return (style.route, position.channels)
     }
 
+    /// How a connection's held poll is to be answered, up to where it has had everything, and when it came.
+    func waiting(on number: ConnectionNumber) -> (style: AnswerStyle, after: UInt64, startedAt: Moment)? {
+        guard number < exchanges.count, case .held(let hold) = exchanges[number].state,
+            let style = exchanges[number].style, let position = holds.position(of: hold)
+        else { return nil }
+        return (style, position.after, exchanges[number].startedAt)
+    }
+
     /// Lets a held poll go on under a route that took its route's place.
     package mutating func adopt(_ route: HoldRoute, on number: ConnectionNumber) {
         guard let style = exchanges[number].style else { return }
@@ -227,7 +247,7 @@ package struct Switchboard: ~Copyable {
         return .lookUpHeld(channels: position.channels, after: position.after, limit: style.route.limit)
     }
 
-    private mutating func end(_ number: Int, with answer: PollAnswer) -> Action {
+    mutating func end(_ number: Int, with answer: PollAnswer) -> Action {
         forget(number)
         return .answer(answer)
     }

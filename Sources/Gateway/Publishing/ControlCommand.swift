@@ -15,6 +15,7 @@ package enum ControlCommand {
     case metrics
     case health(HealthQuestion)
     case reload
+    case upgrade
     /// Take back what the app has granted to a credential; nil: to everybody.
     case revoke(credential: [UInt8]?)
     /// A poll on any channel; its query is read like that of a hold route.
@@ -69,6 +70,9 @@ package enum ControlCommand {
         } else if path.equals("/reload") {
             try Self.require(head, .post, "POST")
             self = .reload
+        } else if path.equals("/upgrade") {
+            try Self.require(head, .post, "POST")
+            self = .upgrade
         } else if path.equals("/revoke") {
             try Self.require(head, .post, "POST")
             self = .revoke(credential: try Self.parameter("credential", of: head))
@@ -149,7 +153,7 @@ package enum ControlError: Error {
         switch self {
         case .unknownPath:
             "unknown path; there are /publish, /channels, /channels/NAME, /status, /metrics, /health/live, "
-                + "/health/ready, /reload, /revoke and /poll"
+                + "/health/ready, /reload, /upgrade, /revoke and /poll"
         case .unknownAdminPath: "unknown path; there are /health/live, /health/ready and /metrics"
         case .methodNotAllowed(let allowed): "the method is not allowed here; \(allowed) is"
         case .badParameter(let name, let expected): "\(name) must be \(expected)"

@@ -133,6 +133,11 @@ package struct ControlReply {
 
     package static var reloaded: ControlReply { ControlReply(json: Array("{\"reloaded\":true}\n".utf8)) }
 
+    /// - Parameter process: the number of the one that serves from now on.
+    package static func upgraded(process: Int32) -> ControlReply {
+        ControlReply(json: Array("{\"upgraded\":true,\"process\":\(process)}\n".utf8))
+    }
+
     package static func status(_ figures: ServiceFigures) -> ControlReply { ControlReply(json: figures.json) }
 
     package static func metrics(_ figures: ServiceFigures) -> ControlReply { ControlReply(text: figures.prometheus) }

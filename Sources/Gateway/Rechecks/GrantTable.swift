@@ -25,6 +25,21 @@ package struct GrantTable: Sendable {
 
     package var count: Int { grants.count }
 
+    /// Grants under which polls may be held, by their serials.
+    package var handed: [UInt64: HandedGrant] {
+        var handed: [UInt64: HandedGrant] = [:]
+        for grant in grants.values {
+            handed[grant.serial] = HandedGrant(credential: grant.credential, until: grant.until)
+        }
+        return handed
+    }
+
+    /// Keeps a grant of another process, by which no new poll is let in: it is there to be revoked.
+    package mutating func adopt(_ grant: HandedGrant) -> UInt64 {
+        let identity = RequestIdentity(adopted: lastSerial)
+        return keep([], for: identity, credential: grant.credential, until: grant.until).serial
+    }
+
     package mutating func grant(_ identity: RequestIdentity, now: Moment) -> Grant? {
         guard let grant = grants[identity] else { return nil }
         guard now < grant.until else { return nil }

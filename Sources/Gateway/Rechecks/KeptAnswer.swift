@@ -46,6 +46,21 @@ package struct KeptAnswer: Equatable, Sendable {
         head = writer.bytes
     }
 
+    func write(to writer: inout RecordWriter) {
+        writer.put(UInt64(status))
+        writer.put(head)
+        writer.put(body)
+    }
+
+    init(_ reader: inout RecordReader) throws(RecordError) {
+        status = Int(truncatingIfNeeded: try reader.number())
+        head = try reader.text()
+        body = try reader.text()
+    }
+
+    /// For comparing the next answer with this one.
+    package var digest: RequestIdentity.BodyDigest { RequestIdentity.digest(of: body) }
+
     package var bytes: Int { head.count + body.count }
 
     /// Writes it for a client.

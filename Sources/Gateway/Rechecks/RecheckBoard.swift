@@ -112,8 +112,7 @@ package struct RecheckBoard: ~Copyable {
         _ request: RecheckRequest, knowing known: Knowledge?, on number: ConnectionNumber, now: Moment
     ) -> Action {
         precondition(exchanges[number] == nil, "a connection has one poll at a time")
-        nextSerial += 1
-        var exchange = RecheckExchange(request, serial: nextSerial, now: now)
+        var exchange = begin(request, now: now)
         var since: UInt64?
         if let known, now < known.askedAt + request.route.knowledgeLifetime {
             since = known.number
@@ -121,9 +120,15 @@ package struct RecheckBoard: ~Copyable {
             exchange.kept = known.kept
         }
         exchanges[number] = exchange
+        return .watch(request.channels, since: since)
+    }
+
+    mutating func begin(_ request: RecheckRequest, now: Moment) -> RecheckExchange {
+        nextSerial += 1
+        let exchange = RecheckExchange(request, serial: nextSerial, now: now)
         lines[request.route.path, default: Line()].polls += 1
         count(exchange) { $0.polls += 1 }
-        return .watch(request.channels, since: since)
+        return exchange
     }
 
     /// The pool watches for this poll.
@@ -138,16 +143,16 @@ package struct RecheckBoard: ~Copyable {
         defer { store(exchange, number) }
         switch exchange.state {
         case .looking:
+            exchange.number = watch.number
             guard watch.isQuiet, let askedAt = exchange.askedAt else {
-                exchange.number = watch.number
+                guard exchange.isFirst else { return goOnAsking(&exchange, number, now: now) }
                 return lineUpFirst(&exchange, number)
             }
             // What is known is known up to an earlier number; nothing has happened in between.
-            exchange.number = watch.number
+            if exchange.isFirst { count(exchange) { $0.spared += 1 } }
             exchange.isFirst = false
             exchange.end = min(exchange.end, askedAt + exchange.route.timeout)
             exchange.state = .held
-            count(exchange) { $0.spared += 1 }
             setTimer(&exchange, number)
             return .wait
         case .renewing(let leader):

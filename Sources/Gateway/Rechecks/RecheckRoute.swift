@@ -172,11 +172,11 @@ package struct RecheckRequest: Sendable {
     package let route: RecheckRoute
     package let channels: [ChannelName]
     package let identity: RequestIdentity
-    let shareKey: [UInt8]?
+    package let shareKey: [UInt8]?
     package let supersedeKey: [UInt8]?
     package let manner: RequestManner
     /// What the client sends as Cookie.
-    private let cookies: [UInt8]
+    package let cookies: [UInt8]
     /// The digest of the last answer on the client's connection, where the route compares with it.
     package var lastAnswer: RequestIdentity.BodyDigest?
 
@@ -185,6 +185,17 @@ package struct RecheckRequest: Sendable {
         self.init(
             route: route, channels: [], identity: RequestIdentity([]), shareKey: nil, supersedeKey: nil,
             manner: RequestManner(head), cookies: [])
+    }
+
+    /// Of a poll that another process has held.
+    ///
+    /// - Parameter serial: no other poll of this process has it.
+    package init(_ handed: HandedRecheck, on route: RecheckRoute, serial: UInt64) {
+        self.init(
+            route: route, channels: handed.poll.channels, identity: RequestIdentity(adopted: serial),
+            shareKey: handed.shareKey, supersedeKey: handed.poll.supersedeKey, manner: handed.poll.manner,
+            cookies: handed.cookies)
+        if route.nothingNew.comparesLast { lastAnswer = handed.progress.kept?.digest }
     }
 
     package init(

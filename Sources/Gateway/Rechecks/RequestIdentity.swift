@@ -40,6 +40,12 @@ package struct RequestIdentity: Hashable, Sendable {
         second = Self.digest(text, 2)
     }
 
+    /// Of a request whose head is not known: no other request is the same.
+    init(adopted serial: UInt64) {
+        // A blank begins no request's method.
+        self.init(Array(" adopted \(serial)".utf8))
+    }
+
     private static func digest(_ text: [UInt8], _ number: Int) -> Int {
         var hasher = Hasher()
         hasher.combine(number)

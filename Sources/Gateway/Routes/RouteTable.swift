@@ -116,6 +116,28 @@ package struct RouteTable: Sendable {
         return nil
     }
 
+    /// The hold route under which a poll goes on that another process has held.
+    package func successor(of hold: HandedHold) -> HoldRoute? {
+        if hold.isTrusted { return .trusted }
+        for case .hold(let route) in routes.map(\.target) where route.path == hold.poll.path {
+            guard route.authorize == nil || hold.isAuthorized,
+                route.channels.map(\.description) == hold.poll.templates, hold.poll.channels.allSatisfy(route.allows)
+            else { return nil }
+            return route
+        }
+        return nil
+    }
+
+    /// The same for a recheck route.
+    package func successor(of recheck: HandedRecheck) -> RecheckRoute? {
+        for case .recheck(let route) in routes.map(\.target) where route.path == recheck.poll.path {
+            guard !route.observes, route.channels.map(\.description) == recheck.poll.templates else { return nil }
+            // Its client's answer is not known where it was not compared with.
+            return !route.nothingNew.comparesLast || recheck.comparesLast ? route : nil
+        }
+        return nil
+    }
+
     /// Whether polls of a recheck route may go on: there still is one with this path and the same channels.
     package func goesOn(_ old: RecheckRoute) -> Bool {
         routes.contains { route in

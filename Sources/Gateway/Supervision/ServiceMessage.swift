@@ -6,6 +6,8 @@ package enum ServiceMessage: Equatable, Sendable {
     case reloading(microseconds: Int64)
     /// It is about to end, and needs that long at most.
     case stopping(within: Duration, status: String)
+    /// From now on this process is the one that counts.
+    case mainProcess(Int32)
     /// The watchdog's sign of life.
     case alive
 
@@ -19,6 +21,7 @@ package enum ServiceMessage: Equatable, Sendable {
         case .stopping(let time, let status):
             // A second more, so that the manager's kill doesn't race with what we cut off ourselves.
             "STOPPING=1\nEXTEND_TIMEOUT_USEC=\(Self.microseconds(time) + 1_000_000)\nSTATUS=\(Self.line(status))"
+        case .mainProcess(let id): "MAINPID=\(id)"
         case .alive: "WATCHDOG=1"
         }
     }

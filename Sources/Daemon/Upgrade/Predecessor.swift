@@ -1,0 +1,116 @@
+/// The process whose place this one is to take: what it lends and hands over comes from here.
+import ConfigFile
+import Gateway
+import Glibc
+import Polling
+import Reactor
+
+package final class Predecessor {
+    /// Where the environment says under which number the connection to it stands.
+    package static let variable = "POLLHOLD_PREDECESSOR"
+
+    /// Why this process can't take its place. The other one goes on.
+    package typealias Refusal = Server.StartError
+
+    let socket: RecordSocket
+    private var hasTaken = false
+
+    /// nil: this process was started by itself.
+    ///
+    /// - Throws: for a variable that can't be what a process of this program has set.
+    package init?(environment: [String: String]) throws(Refusal) {
+        guard let text = environment[Self.variable] else { return nil }
+        unsafe _ = unsetenv(Self.variable)
+        guard let number = Int32(text), number > 2, fcntl(number, F_SETFD, FD_CLOEXEC) == 0 else {
+            throw Refusal(description: "\(Self.variable) is \(text); expected the number of an open descriptor")
+        }
+        socket = RecordSocket(FileDescriptor(owning: number))
+        guard case .format(let format) = try next().record else {
+            throw Refusal(description: "the process that is to be replaced says nothing that is understood")
+        }
+        guard format == HandoverRecord.format else {
+            let reason = "a process of this version can't take over from the one that runs; it takes a restart"
+            refuse(reason)
+            throw Refusal(description: reason)
+        }
+    }
+
+    // MARK: What it lends
+
+    /// Listening sockets, by the address under which the other process' configuration has them.
+    func receiveListeners() throws(Refusal) -> [LentSocket] {
+        var lent: [LentSocket] = []
+        while true {
+            let (record, descriptor) = try next()
+            switch (record, descriptor) {
+            case (.listener(let address, let isAdopted), let descriptor?):
+                let socket = ListeningSocket(lent: descriptor.take(), isAdopted: isAdopted)
+                lent.append(LentSocket(address: address, socket: socket))
+            case (.listenersEnd, nil): return lent
+            default: throw Refusal(description: "the process that is to be replaced lends something else")
+            }
+        }
+    }
+
+    // MARK: What it hands over
+
+    /// All that can fail early has not. Blocks until the other process has handed over what it has.
+    ///
+    /// - Parameter limits: of the pool.
+    func receiveState(limits: PoolLimits, now: Moment) throws(Refusal) -> HandedState {
+        try say(.prepared)
+        var state = HandedState(pool: PoolAssembly(limits: limits, now: now))
+        while true {
+            let (record, descriptor) = try next()
+            switch (record, descriptor) {
+            case (.pool(let part), nil): state.pool.add(part)
+            case (.connection(let connection), let descriptor?): state.connections.append((connection, descriptor))
+            case (.complete, nil): return state
+            default: throw Refusal(description: "the process that is to be replaced hands over something else")
+            }
+        }
+    }
+
+    /// From now on this process has everything.
+    func take() throws(Refusal) {
+        try say(.taken)
+        hasTaken = true
+    }
+
+    /// This process will not serve.
+    package func refuse(_ reason: String) {
+        guard !hasTaken else { return }
+        // It may have gone, or given up waiting; then it knows.
+        do { try say(.failed(reason)) } catch {}
+    }
+
+    private func say(_ record: HandoverRecord) throws(Refusal) {
+        do throws(RecordSocket.Fault) {
+            try socket.send(record.bytes)
+        } catch {
+            throw Refusal(description: "the process that is to be replaced can't be told: \(error)")
+        }
+    }
+
+    private func next() throws(Refusal) -> (record: HandoverRecord, descriptor: PassedDescriptor?) {
+        do {
+            guard let record = try socket.receive(waiting: true) else { throw RecordSocket.Fault.ended }
+            return (try HandoverRecord(record.bytes), record.descriptor)
+        } catch {
+            throw Refusal(description: "the process that is to be replaced can't be heard: \(error)")
+        }
+    }
+}
+
+/// A listening socket of the process before.
+struct LentSocket {
+    /// nil: the service manager has given it, and no listener wants it.
+    let address: String?
+    let socket: ListeningSocket
+}
+
+/// What the process before had when nothing changed any more.
+struct HandedState {
+    var pool: PoolAssembly
+    var connections: [AdoptedConnection] = []
+}

@@ -1,0 +1,61 @@
+/// The beginning of a process that takes the place of another one: its connections go to the workers, and what it still
+/// has under way comes later.
+import ConfigFile
+import Gateway
+import Logging
+import Polling
+import Reactor
+
+extension Server {
+    /// Begins to serve in the other process' place. The workers run, and nobody listens yet.
+    func takeOver(from predecessor: Predecessor, _ connections: [AdoptedConnection]) throws(StartError) {
+        try predecessor.take()
+        log.info("connections are taken over", metadata: ["count": "\(connections.count)"])
+        var shares = [[AdoptedConnection]](repeating: [], count: configuration.workers)
+        // In the order in which their polls came, so that each one's place among those that wait is found at once.
+        let none = Moment(nanoseconds: .min)
+        let sorted = connections.sorted {
+            ($0.connection.pollStartedAt ?? none) < ($1.connection.pollStartedAt ?? none)
+        }
+        for (index, connection) in sorted.enumerated() { shares[index % shares.count].append(connection) }
+        for (index, share) in shares.enumerated() {
+            let door = hub.door(of: WorkerNumber(index))
+            door.post(.adopt(share))
+            door.post(.listen(sockets.share(of: index)))
+        }
+        sockets.dropUnwanted(log: log)
+        adoption = RecordSource(loop: loop, socket: predecessor.socket) { [unowned self] in hear(predecessor) }
+    }
+
+    private func hear(_ predecessor: Predecessor) {
+        while adoption != nil {
+            do {
+                guard let record = try predecessor.socket.receive(waiting: false) else { return }
+                try take(HandoverRecord(record.bytes), record.descriptor)
+            } catch RecordSocket.Fault.ended {
+                return endAdoption()
+            } catch {
+                log.error("what the process before this one hands over is lost: \(error)")
+                return endAdoption()
+            }
+        }
+    }
+
+    private func take(_ record: HandoverRecord, _ descriptor: PassedDescriptor?) throws(RecordSocket.Fault) {
+        switch (record, descriptor) {
+        case (.left, nil): tellReady()
+        case (.connection(let connection), let descriptor?):
+            adoptedCount += 1
+            hub.door(of: WorkerNumber(adoptedCount % configuration.workers)).post(.adopt([(connection, descriptor)]))
+        case (.late(let event), nil): hub.door(of: WorkerNumber(0)).post(.late(event))
+        default: throw .malformed
+        }
+    }
+
+    /// The process before this one has ended, or is listened to no more.
+    func endAdoption() {
+        adoption = nil
+        predecessor = nil
+        tellReady()
+    }
+}

@@ -1,0 +1,235 @@
+/// An upgrade: another process of this program takes the place of this one, with its listeners, its pool and the
+/// connections that wait (`HandoverRecord` has the course of it). Whatever goes wrong before that process serves, this
+/// one goes on.
+import ConfigFile
+import Gateway
+import Logging
+import Polling
+import Reactor
+
+extension Server {
+    /// Nanoseconds that the other process has until it can be given what this one has, a large configuration and slow
+    /// names among it; and until it serves, with a large pool to be read and checked.
+    private static let startTime: Int64 = 60_000_000_000
+    /// Nanoseconds that publishers have to bring their requests to an end.
+    private static let quietTime: Int64 = 5_000_000_000
+
+    /// Another process serves, and this one ends with what it has begun.
+    var hasLeft: Bool { successor?.stage == .serving }
+
+    // MARK: Start
+
+    func upgrade(for asker: PendingReload.Asker?) {
+        if let reason = reasonAgainstUpgrade {
+            log.error("not upgraded: \(reason)")
+            return answer(asker, .refused(reason))
+        }
+        log.notice("upgrade: another process is started")
+        do throws(SystemError) {
+            let started = try Successor(launch, asker: asker)
+            successor = started
+            started.source = RecordSource(loop: loop, socket: started.socket) { [unowned self] in hear() }
+            limit(Self.startTime, "it was not ready in time")
+            lendListeners(to: started)
+        } catch {
+            failed("it could not be started: \(error)", asker)
+        }
+    }
+
+    private var reasonAgainstUpgrade: String? {
+        if drainPlan.isLeaving { return "this process is ending" }
+        if hasLeft { return "another process has taken the place of this one" }
+        if successor != nil { return "an upgrade is under way" }
+        if !pendingReloads.isEmpty { return "a reload is under way" }
+        return nil
+    }
+
+    private func lendListeners(to successor: Successor) {
+        send(to: successor) { (socket) throws(RecordSocket.Fault) in
+            try socket.send(HandoverRecord.format(HandoverRecord.format).bytes)
+            for lent in sockets.lendable {
+                let record = HandoverRecord.listener(address: lent.address, isAdopted: lent.socket.isAdopted)
+                try socket.send(record.bytes, lending: lent.socket.lentNumber)
+            }
+            try socket.send(HandoverRecord.listenersEnd.bytes)
+        }
+    }
+
+    /// Sends records; who can't be told anything is given up.
+    private func send(to successor: Successor, _ body: (RecordSocket) throws(RecordSocket.Fault) -> Void) {
+        do throws(RecordSocket.Fault) {
+            try body(successor.socket)
+        } catch .ended {
+            // What it has said before its end says why.
+            hear()
+        } catch {
+            giveUpUpgrade("\(error)")
+        }
+    }
+
+    /// Gives the present stage a time.
+    private func limit(_ nanoseconds: Int64, _ reason: String) {
+        let timer = LoopTimer(loop: loop) { [unowned self] in giveUpUpgrade(reason) }
+        timer.set(loop.now + nanoseconds)
+        successor?.timer = timer
+    }
+
+    // MARK: What the other process says
+
+    private func hear() {
+        while let successor {
+            do {
+                guard let record = try successor.socket.receive(waiting: false) else { return }
+                take(try HandoverRecord(record.bytes), from: successor)
+            } catch RecordSocket.Fault.ended {
+                return ended(successor)
+            } catch {
+                return giveUpUpgrade("\(error)")
+            }
+        }
+    }
+
+    private func take(_ record: HandoverRecord, from successor: Successor) {
+        switch (record, successor.stage) {
+        case (.prepared, .preparing):
+            successor.stage = .quieting
+            let timer = LoopTimer(loop: loop) { [unowned self] in freezeWorkers() }
+            timer.set(loop.now + Self.quietTime)
+            successor.timer = timer
+            hub.tellAll(.becomeQuiet)
+        case (.taken, .taking): leave(to: successor)
+        case (.failed(let reason), _) where successor.stage != .serving: giveUpUpgrade(reason)
+        default: giveUpUpgrade("it says what it should not")
+        }
+    }
+
+    private func ended(_ successor: Successor) {
+        if successor.stage != .serving {
+            let exit = successor.end()
+            return giveUpUpgrade("it ended, with \(exit.map { "\($0)" } ?? "nobody knows what"); its log says why")
+        }
+        successor.source = nil
+        // Nobody is there to take over what is still under way here.
+        log.error("the process that took the place of this one has ended")
+        _ = successor.child.wait()
+        if !drainPlan.isLeaving { hub.tellAll(.drain(over: .zero)) }
+    }
+
+    // MARK: Handing over
+
+    func isQuiet(_ worker: WorkerNumber) {
+        guard let successor, successor.stage == .quieting else { return }
+        successor.done.insert(worker.index)
+        if successor.done.count == configuration.workers { freezeWorkers() }
+    }
+
+    private func freezeWorkers() {
+        guard let successor, successor.stage == .quieting else { return }
+        successor.stage = .freezing
+        successor.done = []
+        limit(Self.startTime, "a worker does not answer")
+        hub.tellAll(.freeze)
+    }
+
+    func handed(_ worker: WorkerNumber, _ handed: [Handed]) {
+        guard let successor else { return }
+        guard successor.stage == .freezing else {
+            if successor.stage == .serving { sendLate(handed, to: successor) }
+            return
+        }
+        successor.handed += handed
+        successor.done.insert(worker.index)
+        guard successor.done.count == configuration.workers else { return }
+        successor.stage = .taking
+        // All that has been asked for is written and answered, and the file is the other process'.
+        opened.end()
+        limit(Self.startTime, "it did not serve in time")
+        handOver(to: successor)
+    }
+
+    private func handOver(to successor: Successor) {
+        // A pool in a file is read from there.
+        let parts = hub.store == nil ? hub.withPool { $0.parts(of: hub.epoch) } : []
+        let handed = successor.handed
+        successor.handed = []
+        send(to: successor) { (socket) throws(RecordSocket.Fault) in
+            for part in parts { try socket.send(HandoverRecord.pool(part).bytes) }
+            for one in handed { try socket.send(one.record, lending: one.number) }
+            try socket.send(HandoverRecord.complete.bytes)
+        }
+    }
+
+    private func leave(to successor: Successor) {
+        successor.stage = .serving
+        successor.timer = nil
+        supervisor.tell(.mainProcess(successor.child.id))
+        supervisor.retire()
+        signTimer = nil
+        send(to: successor) { (socket) throws(RecordSocket.Fault) in
+            try socket.send(HandoverRecord.left.bytes)
+        }
+        sockets.letGo()
+        hub.tellAll(.leave)
+        answer(successor.asker, .serves(process: successor.child.id))
+        log.notice(
+            "another process serves; this one ends with what it has begun",
+            metadata: ["process": "\(successor.child.id)"])
+        let timer = LoopTimer(loop: loop) { [unowned self] in
+            log.warning("timeouts.upgrade is up: what is left is cut off")
+            hub.tellAll(.endNow)
+        }
+        timer.set(loop.now + configuration.timeouts.upgrade.wholeNanoseconds)
+        successor.timer = timer
+    }
+
+    // MARK: Behind that
+
+    private func sendLate(_ handed: [Handed], to successor: Successor) {
+        guard successor.source != nil else { return }
+        send(to: successor) { (socket) throws(RecordSocket.Fault) in
+            for one in handed { try socket.send(one.record, lending: one.number) }
+        }
+    }
+
+    func tellLate(_ event: LateEvent) {
+        guard let successor, successor.source != nil else { return }
+        send(to: successor) { (socket) throws(RecordSocket.Fault) in
+            try socket.send(HandoverRecord.late(event).bytes)
+        }
+    }
+
+    // MARK: Nothing comes of it
+
+    /// Ends the other process, if it does not serve yet, and goes on as before.
+    func giveUpUpgrade(_ reason: String) {
+        guard let successor, successor.stage != .serving else { return }
+        self.successor = nil
+        _ = successor.end()
+        switch successor.stage {
+        case .preparing, .serving: break
+        case .quieting, .freezing: hub.tellAll(.goOnServing)
+        case .taking:
+            do {
+                try opened.reopen(configuration.pool, hub: hub, log: log)
+            } catch {
+                log.critical("the pool can't be opened again after an upgrade that failed; the process ends: \(error)")
+                failed(reason, successor.asker)
+                hub.tellAll(.goOnServing)
+                return askedToEnd()
+            }
+            hub.tellAll(.goOnServing)
+        }
+        failed(reason, successor.asker)
+    }
+
+    private func failed(_ reason: String, _ asker: PendingReload.Asker?) {
+        door.reloads.upgradesFailed += 1
+        log.error("the upgrade has failed, and this process goes on: \(reason)")
+        answer(asker, .failed(reason))
+    }
+
+    private func answer(_ asker: PendingReload.Asker?, _ result: UpgradeResult) {
+        guard let asker else { return }
+        hub.door(of: asker.worker).post(.upgraded(stream: asker.stream, serial: asker.serial, result))
+    }
+}

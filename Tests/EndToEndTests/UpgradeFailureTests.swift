@@ -1,0 +1,145 @@
+import Foundation
+import Testing
+
+/// Upgrades that come to nothing: whatever goes wrong in the other process, the one that runs goes on with everything.
+struct UpgradeFailureTests {
+    /// A poll that is held before and behind an upgrade that fails, and what is said of that.
+    private func failure(
+        _ pollhold: PollholdProcess, status: Int = 500, _ upgrade: (PollholdProcess) throws -> TestResponse
+    ) throws -> String {
+        let held = try PollTests().held(pollhold, "/poll?channel=news&after=now", on: "news")
+        let cursor = try TestClient(port: pollhold.port).request("GET", "/poll?channel=other").cursor
+        let pid = pollhold.pid
+        let reply = try upgrade(pollhold)
+        #expect(reply.status == status)
+        #expect(pollhold.pid == pid)
+        #expect(!held.hasInput)
+        try pollhold.waitForWaiting("news") { $0 == 1 }
+        let published = try pollhold.publish("news", "1")
+        #expect(published.status == 200)
+        let answer = try held.response()
+        #expect(answer.ids == [published.json["id"] as? String] && !answer.hasGap)
+        // New connections come in as before, and the old one carries on.
+        try held.start("GET", "/poll?channel=news&after=\(answer.cursor)")
+        try pollhold.waitForWaiting("news") { $0 == 1 }
+        try pollhold.publish("news", "2")
+        #expect(try held.response().ids.count == 1)
+        _ = cursor
+        return reply.json["error"] as? String ?? ""
+    }
+
+    @Test func `a file with errors is refused with all of them`() throws {
+        let pollhold = try PollholdProcess(PollTests.configuration())
+        let said = try failure(pollhold) { pollhold in
+            try pollhold.write("listen: nonsense\nupstrem: http://127.0.0.1:9\n")
+            return try pollhold.upgrade()
+        }
+        #expect(said.contains("pollhold.yaml:1:9") && said.contains("unknown key upstrem"))
+        #expect(pollhold.errors.text.contains("the upgrade has failed, and this process goes on"))
+        let figures = try pollhold.control("GET", "/status").json
+        #expect(figures["failed_upgrades"] as? Int == 1)
+        // The next one may well succeed.
+        try pollhold.write(PollTests.configuration())
+        #expect(try pollhold.upgrade().status == 200)
+    }
+
+    @Test func `a listener that can't be bound is named`() throws {
+        let pollhold = try PollholdProcess(PollTests.configuration())
+        let taken = try BoundSocket(.ipv4)
+        let said = try failure(pollhold) { pollhold in
+            try pollhold.write(
+                PollTests.configuration().replacing(
+                    "listen: 127.0.0.1:0", with: "listen: [127.0.0.1:0, \"\(taken.name)\"]"))
+            return try pollhold.upgrade()
+        }
+        #expect(said.contains("can't listen on \(taken.name)"))
+    }
+
+    /// It fails behind the point at which the old process has closed its own store.
+    @Test func `a pool that can't be opened leaves the old process with its own`() throws {
+        let pool = "pool: { store: DIRECTORY/pool }"
+        let pollhold = try PollholdProcess(PollTests.configuration(more: pool))
+        try "x".write(toFile: pollhold.directory.path + "/file", atomically: true, encoding: .utf8)
+        for _ in 0..<2 {
+            let said = try failure(pollhold) { pollhold in
+                try pollhold.write(PollTests.configuration(more: "pool: { store: DIRECTORY/file }"))
+                return try pollhold.upgrade()
+            }
+            #expect(said.contains("/file"), "\(said)")
+        }
+        // What was published since is in the file.
+        try pollhold.write(PollTests.configuration(more: pool))
+        let before = try TestClient(port: pollhold.port).request("GET", "/poll?channel=news").ids
+        #expect(before.count == 4)
+        #expect(try pollhold.upgrade().status == 200)
+        #expect(try TestClient(port: pollhold.port).request("GET", "/poll?channel=news").ids == before)
+    }
+
+    @Test func `a program that is no more, or is another one, is told of`() throws {
+        let directory = try TemporaryDirectory()
+        let program = directory.path + "/pollhold"
+        try FileManager.default.copyItem(atPath: PollholdProcess.binary, toPath: program)
+        let pollhold = try PollholdProcess(
+            PollTests.configuration(), launcher: ["/bin/sh", "-c", "shift; exec \(program) \"$@\"", "sh"])
+        try FileManager.default.removeItem(atPath: program)
+        #expect(try failure(pollhold) { try $0.upgrade() }.contains("it could not be started: posix_spawn"))
+        func install(_ script: String) throws {
+            try ("#!/bin/sh\n" + script).write(toFile: program, atomically: true, encoding: .utf8)
+            chmod(program, 0o755)
+        }
+        try install("exit 3\n")
+        #expect(try failure(pollhold) { try $0.upgrade() }.contains("it ended, with status 3"))
+        try install("printf 'nonsense, which is no record' >&3; exec sleep 60\n")
+        #expect(try failure(pollhold) { try $0.upgrade() }.contains("not understood"))
+        // It says that it is ready, and ends while it is given everything: `prepared` is a record of one byte.
+        try install("printf '\\001\\000\\000\\000\\000\\010' >&3; head -c 40 <&3 >/dev/null; exit 4\n")
+        #expect(try failure(pollhold) { try $0.upgrade() }.contains("it ended, with status 4"))
+        try FileManager.default.removeItem(atPath: program)
+        try FileManager.default.copyItem(atPath: PollholdProcess.binary, toPath: program)
+        #expect(try pollhold.upgrade().status == 200)
+    }
+
+    @Test func `one at a time, and none of a process that ends`() throws {
+        let directory = try TemporaryDirectory()
+        let program = directory.path + "/pollhold"
+        try FileManager.default.copyItem(atPath: PollholdProcess.binary, toPath: program)
+        let pollhold = try PollholdProcess(
+            PollTests.configuration(more: "timeouts: { drain_notice: 600s }"),
+            launcher: ["/bin/sh", "-c", "shift; exec \(program) \"$@\"", "sh"])
+        try FileManager.default.removeItem(atPath: program)
+        try "#!/bin/sh\nexec sleep 600\n".write(toFile: program, atomically: true, encoding: .utf8)
+        chmod(program, 0o755)
+        let waiting = try TestClient(unix: pollhold.socketPath)
+        try waiting.start("POST", "/upgrade")
+        #expect(pollhold.errors.wait { $0.contains("another process is started") })
+        #expect(try pollhold.upgrade().status == 409)
+        #expect(
+            try pollhold.control("POST", "/reload").json["error"] as? String
+                == "an upgrade is under way; nothing is reloaded")
+        let held = try PollTests().held(pollhold, "/poll?channel=news&after=now", on: "news")
+        // A signal to end ends the attempt, and then this process as ever.
+        pollhold.signal(SIGTERM)
+        #expect(try waiting.response().json["error"] as? String == "this process is asked to end")
+        #expect(try pollhold.upgrade().status == 409)
+        pollhold.signal(SIGTERM)
+        #expect(try held.response().status == 200)
+        #expect(pollhold.waitForExit() == 0)
+    }
+
+    @Test func `the command says what has come of it`() throws {
+        let pollhold = try PollholdProcess(PollTests.configuration())
+        let done = try Command.run(["upgrade", "--socket", pollhold.socketPath])
+        #expect(done.status == 0 && done.output.contains("upgraded: process "), "\(done.output) \(done.errors)")
+        let number = try #require(done.output.split(separator: " ").compactMap { Int32($0) }.first)
+        pollhold.note(successor: number)
+        try pollhold.write("nonsense: true\n")
+        let refused = try Command.run(["upgrade", "--socket", pollhold.socketPath])
+        #expect(refused.status == 1 && refused.errors.contains("unknown key nonsense"), "\(refused.errors)")
+    }
+
+    @Test func `a variable that no process of the program has set is an error of the start`() throws {
+        let said = try ActivationTests.refusal(
+            PollTests.configuration(), given: [], launcher: ["/usr/bin/env", "POLLHOLD_PREDECESSOR=77"])
+        #expect(said.contains("POLLHOLD_PREDECESSOR is 77; expected the number of an open descriptor"))
+    }
+}

@@ -1,0 +1,140 @@
+import Foundation
+import Testing
+
+/// What an upgrade does to listeners, to the files of Unix sockets, and to a service manager.
+struct UpgradeServiceTests {
+    @Test func `listeners keep their sockets, come and go, and a Unix socket's file is the new process'`() throws {
+        let pollhold = try PollholdProcess(ReloadTests.text(listen: "[127.0.0.1:0, \"unix:DIRECTORY/a\"]"))
+        let held = try ReloadTests.unixClient(pollhold, "a")
+        try held.start("GET", ReloadTests.poll)
+        try pollhold.waitForWaiting("news") { $0 == 1 }
+        try pollhold.write(
+            ReloadTests.text(
+                listen: "[127.0.0.1:0, \"unix:DIRECTORY/b\"]", more: "admin: { listen: \"unix:DIRECTORY/admin\" }"
+            ).replacing("{ socket: SOCKET }", with: "{ socket: SOCKET, mode: \"0600\" }"))
+        #expect(try pollhold.upgrade().status == 200)
+        #expect(UpgradeTests.hasEnded(pollhold))
+        let directory = pollhold.directory.path
+        try waitUntil("a file that nobody wants is gone") { !FileManager.default.fileExists(atPath: directory + "/a") }
+        // The port is the same one, though the system had chosen it.
+        #expect(try TestClient(port: pollhold.port).request("GET", "/poll?channel=other").status == 403)
+        #expect(try ReloadTests.unixClient(pollhold, "b").request("GET", "/poll?channel=other").status == 403)
+        let admin = try ReloadTests.unixClient(pollhold, "admin")
+        #expect(try admin.request("GET", "/health").status == 200)
+        var status = stat()
+        #expect(stat(pollhold.socketPath, &status) == 0 && status.st_mode & 0o777 == 0o600)
+        // A connection of the admin listener goes over too.
+        #expect(try pollhold.upgrade().status == 200)
+        #expect(try admin.request("GET", "/health").status == 200)
+        try pollhold.publish("news", "1")
+        #expect(try held.response().ids == ["1"])
+        // Whoever removes the file finds it bound anew, and it goes with the process.
+        unlink(pollhold.socketPath)
+        try waitUntil("it is bound anew") { FileManager.default.fileExists(atPath: pollhold.socketPath) }
+        pollhold.signal(SIGTERM)
+        pollhold.errors.waitForEnd()
+        for name in ["b", "admin", "control.sock"] {
+            #expect(!FileManager.default.fileExists(atPath: directory + "/" + name), "\(name)")
+        }
+    }
+
+    @Test func `nobody is refused or cut off while processes follow one another`() throws {
+        let app = try RecordingApp()
+        let pollhold = try PollholdProcess(PollTests.configuration(upstreamPort: app.port))
+        let port = pollhold.port
+        let flood = Flood(threads: 4) { thread, flood in
+            var kept: TestClient?
+            while flood.goesOn {
+                // Each second one asks on a connection of its own, the others on one for all.
+                let client = try thread % 2 == 0 ? TestClient(port: port) : kept ?? TestClient(port: port)
+                kept = client
+                let answer = try client.request("POST", "/form", body: Array("field=1".utf8))
+                guard answer.status == 200, answer.text == "ok", answer["connection"] == nil else {
+                    throw TestFailure("\(answer.statusLine) \(answer.fields)")
+                }
+                flood.did()
+            }
+        }
+        for _ in 0..<5 {
+            let before = flood.count
+            try waitUntil("some are answered") { flood.count > before + 20 || !flood.failures.isEmpty }
+            #expect(try pollhold.upgrade().status == 200)
+        }
+        try flood.end()
+        #expect(flood.failures == [])
+    }
+
+    @Test func `a manager hears which process counts, and then that this one serves and lives`() throws {
+        let manager = try NotifySocket(isAbstract: false)
+        let script = "WATCHDOG_PID=$$ exec \"$@\""
+        let pollhold = try PollholdProcess(
+            PollTests.configuration(),
+            launcher: [
+                "/usr/bin/env", "NOTIFY_SOCKET=\(manager.name)", "WATCHDOG_USEC=400000", "/bin/sh", "-c", script, "sh",
+            ])
+        func next() throws -> [String] {
+            while true {
+                let message = try manager.next()
+                if message != ["WATCHDOG=1"] { return message }
+            }
+        }
+        #expect(try next() == ["READY=1", "STATUS=serving"])
+        for _ in 0..<2 {
+            #expect(try pollhold.upgrade().status == 200)
+            #expect(try next() == ["MAINPID=\(pollhold.pid)"])
+            #expect(try next() == ["READY=1", "STATUS=serving"])
+            #expect(try manager.next() == ["WATCHDOG=1"])
+        }
+        pollhold.signal(SIGTERM)
+        #expect(try next().first == "STOPPING=1")
+        pollhold.errors.waitForEnd()
+    }
+
+    @Test func `sockets that a manager has given go over, those among them that nobody wants now`() throws {
+        let directory = try TemporaryDirectory()
+        let clients = try BoundSocket(.ipv4)
+        let control = try BoundSocket(.unix(directory.path + "/control.sock"))
+        let both = ActivationTests.configuration("[\"\(clients.name)\", \"unix:DIRECTORY/a\"]")
+        let pollhold = try PollholdProcess(both, in: directory, given: [clients, control])
+        #expect(try ReloadTests.reload(pollhold, ActivationTests.configuration("\"unix:DIRECTORY/a\"")).status == 200)
+        #expect(try pollhold.upgrade().status == 200)
+        #expect(UpgradeTests.hasEnded(pollhold))
+        #expect(pollhold.errors.wait { $0.contains("control.sock, given by the service manager") })
+        let waiting = try TestClient(port: clients.port)
+        try waiting.start("GET", ActivationTests.quick)
+        #expect(try ReloadTests.unixClient(pollhold, "a").request("GET", ActivationTests.quick).status == 403)
+        #expect(!waiting.hasInput)
+        #expect(try ReloadTests.reload(pollhold, both).status == 200)
+        #expect(try waiting.response().status == 403)
+        pollhold.signal(SIGTERM)
+        pollhold.errors.waitForEnd()
+        #expect(FileManager.default.fileExists(atPath: directory.path + "/control.sock"))
+    }
+
+    @Test func `the signal does what the request does`() throws {
+        let pollhold = try PollholdProcess(PollTests.configuration())
+        let held = try PollTests().held(pollhold, "/poll?channel=news&after=now", on: "news")
+        pollhold.signal(SIGUSR2)
+        #expect(UpgradeTests.hasEnded(pollhold))
+        let line = try #require(pollhold.errors.lines.first { $0.contains("another process serves") })
+        pollhold.note(successor: try #require(line.split(separator: "=").last.flatMap { Int32($0) }))
+        try pollhold.publish("news", "1")
+        #expect(try held.response().ids == ["1"])
+    }
+
+    @Test func `workers may be others, and every connection has one`() throws {
+        let pollhold = try PollholdProcess(PollTests.configuration())
+        var held: [TestClient] = []
+        for _ in 0..<12 { held.append(try PollTests().held(pollhold, "/poll?channel=news&after=now", on: "news")) }
+        for workers in [1, 3] {
+            try pollhold.write(PollTests.configuration().replacing("workers: 2", with: "workers: \(workers)"))
+            #expect(try pollhold.upgrade().status == 200)
+            try pollhold.waitForWaiting("news") { $0 == 12 }
+            for _ in 0..<12 {
+                #expect(try TestClient(port: pollhold.port).request("GET", "/poll?channel=x").status == 403)
+            }
+        }
+        try pollhold.publish("news", "1")
+        for client in held { #expect(try client.response().ids == ["1"]) }
+    }
+}
