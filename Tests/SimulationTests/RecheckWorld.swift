@@ -17,6 +17,8 @@ struct RecheckWorld {
         case watchLater
         /// The gate lets everybody in.
         case noGate
+        /// What has been noticed is not told to the process that takes over.
+        case deafWhileHanding
     }
 
     struct Question {
@@ -64,6 +66,7 @@ struct RecheckWorld {
     var asked = 0
     var news = 0
     var spared = 0
+    var upgrades = 0
 
     init(seed: UInt64, fault: Fault = .none) throws {
         self.seed = seed
@@ -128,12 +131,13 @@ struct RecheckWorld {
         case 17...19: appAnswers()
         case 20: if Int.random(in: 0..<3, using: &random) == 0 { appFails() }
         case 21: leave(Int.random(in: clients.indices, using: &random))
-        case 22: _ = pool.expire(now: moment, limit: 5)
+        case 22 where Bool.random(using: &random): _ = pool.expire(now: moment, limit: 5)
+        case 22: try upgrade()
         default: supersede()
         }
     }
 
-    private func violation(_ text: String) -> String { "seed \(seed): \(text)" }
+    func violation(_ text: String) -> String { "seed \(seed): \(text)" }
 
     private mutating func check() {
         pool.checkInvariants()
@@ -227,7 +231,7 @@ struct RecheckWorld {
 
     // MARK: What a worker does
 
-    private mutating func perform(
+    mutating func perform(
         _ first: RecheckBoard.Action, _ worker: Int, _ number: Int, answer: Question? = nil, mayKeep: Bool = false
     ) {
         var action = first
