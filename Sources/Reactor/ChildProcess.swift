@@ -65,6 +65,13 @@ package final class ChildProcess {
         if !hasBeenWaitedFor { _ = Glibc.kill(id, SIGKILL) }
     }
 
+    /// Takes note of its end, if it has ended.
+    package func waitIfEnded() {
+        guard !hasBeenWaitedFor else { return }
+        var status: Int32 = 0
+        hasBeenWaitedFor = unsafe waitpid(id, &status, WNOHANG) == id
+    }
+
     /// Waits for its end. nil if it has been waited for.
     package func wait() -> Exit? {
         guard !hasBeenWaitedFor else { return nil }

@@ -47,6 +47,8 @@ package final class RecordSocket: Sendable {
     private static let readBytesLimit = 1 << 16
     /// Seconds for which `send` waits for the other end.
     private static let patience = 10
+    /// How often it is tried again, a millisecond apart, to send a descriptor where as many as may be are on their way.
+    private static let triesLimit = 10_000
 
     private let descriptor: FileDescriptor
     private let incoming = Guarded(Incoming())
@@ -94,7 +96,7 @@ package final class RecordSocket: Sendable {
     }
 
     private func send(_ bytes: [UInt8], from start: Int, lending lent: Int32?) throws(Fault) -> Int {
-        while true {
+        for _ in 0..<Self.triesLimit {
             let sent = unsafe bytes.withUnsafeBytes { bytes in
                 unsafe shim_send_with_descriptor(
                     descriptor.number, bytes.baseAddress.map { unsafe $0 + start }, bytes.count - start, lent ?? -1)
@@ -109,7 +111,11 @@ package final class RecordSocket: Sendable {
             default: throw .failed(SystemError("sendmsg"))
             }
         }
+        throw .stuck
     }
+
+    /// Nothing is sent or received any more, which the other end is told.
+    package func end() { _ = shutdown(descriptor.number, Int32(SHUT_RDWR)) }
 
     // MARK: In
 
@@ -189,6 +195,7 @@ package final class PassedDescriptor: Sendable {
 
 /// The loop's side of such a connection: says when there may be records.
 package final class RecordSource: EventSource {
+
     private let socket: RecordSocket
     private let received: () -> Void
 
@@ -199,6 +206,11 @@ package final class RecordSource: EventSource {
         super.init(loop: loop, descriptor: socket.number, interests: [.read, .persistent])
         register()
     }
+
+    /// Nothing is said of records until `resume`.
+    package func pause() { unregister() }
+
+    package func resume() { if !isRegistered { register() } }
 
     package override func becameReady(_ readiness: Readiness) { received() }
 }

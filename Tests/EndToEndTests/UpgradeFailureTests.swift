@@ -49,10 +49,13 @@ struct UpgradeFailureTests {
         let said = try failure(pollhold) { pollhold in
             try pollhold.write(
                 PollTests.configuration().replacing(
-                    "listen: 127.0.0.1:0", with: "listen: [127.0.0.1:0, \"\(taken.name)\"]"))
+                    "listen: 127.0.0.1:0", with: "listen: [127.0.0.1:0, \"\(taken.name)\"]"
+                ).replacing("{ socket: SOCKET }", with: "{ socket: SOCKET, mode: \"0600\" }"))
             return try pollhold.upgrade()
         }
         #expect(said.contains("can't listen on \(taken.name)"))
+        var status = stat()
+        #expect(stat(pollhold.socketPath, &status) == 0 && status.st_mode & 0o777 == 0o660)
     }
 
     /// It fails behind the point at which the old process has closed its own store.

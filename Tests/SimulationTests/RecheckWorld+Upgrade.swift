@@ -44,7 +44,9 @@ extension RecheckWorld {
         }
         var handed: [HandedConnection] = []
         for (number, client) in clients.enumerated() where client.isPolling {
-            guard var progress = boards[client.worker].progress(of: number, at: pool.lastNumber),
+            guard
+                var progress = boards[client.worker].progress(
+                    of: number, present: { pool.isQuiet($0, since: $1) ? pool.lastNumber : nil }),
                 let exchange = boards[client.worker].exchange(number)
             else {
                 violations.append(violation("client \(number) can't be handed over"))

@@ -46,7 +46,7 @@ final class AdminStream: ServerStream {
 
     override func outputDrained() { answersTaken() }
 
-    override func handed(at present: UInt64, _ grants: [UInt64: HandedGrant]) -> HandedConnection? {
+    override func handed(_ grants: [UInt64: HandedGrant]) -> HandedConnection? {
         handed(.admin, holding: nil)
     }
 

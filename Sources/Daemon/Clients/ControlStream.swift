@@ -155,7 +155,7 @@ final class ControlStream: ServerStream {
 
     // MARK: Changing hands
 
-    override func handed(at present: UInt64, _ grants: [UInt64: HandedGrant]) -> HandedConnection? {
+    override func handed(_ grants: [UInt64: HandedGrant]) -> HandedConnection? {
         guard pending == nil else { return nil }
         let hold = isPolling ? worker.handedHold(on: number, supersedeKey: nil) : nil
         return handed(.control, holding: hold.map { .hold($0) })

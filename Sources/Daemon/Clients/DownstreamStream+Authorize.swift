@@ -97,7 +97,11 @@ extension Worker {
     /// What these credentials were granted is worth nothing any more; nil: nobody's grant is.
     @discardableResult
     func revoke(_ credential: [UInt8]?) -> Int {
-        if handover.stage.isParting {
+        switch handover.stage {
+        case .serving: break
+        // The grant may be among what another worker has written down for the other process.
+        case .quiet: handover.withhold(.revocation(credential))
+        case .frozen, .left:
             pass(.revocation(credential))
             return 0
         }

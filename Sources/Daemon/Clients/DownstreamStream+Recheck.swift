@@ -73,12 +73,14 @@ extension DownstreamStream {
             receivedAt: worker.loop.now)
         if route.observes, let request { return pass(poll, observing: observation(of: request)) }
         // What may not be held is not refused either: the app answers it, as it would without us.
-        guard let request,
+        guard let request, !worker.handover.stage.isParting,
             case .admitted(let key) = worker.admitPoll(pending.head, of: pending.client.identity.client)
         else { return pass(poll) }
         pollKey = key
         exchange = .recheck(poll)
-        if let key = request.supersedeKey, let old = worker.hub.rechecks.supersede(key, by: poll.place) {
+        if let key = request.supersedeKey,
+            let old = worker.hub.rechecks.supersede(key, by: poll.place, startedAt: worker.now)
+        {
             worker.supersede(old)
         }
         let action = worker.rechecks.received(request, knowing: known?.knowledge, on: number, now: worker.now)

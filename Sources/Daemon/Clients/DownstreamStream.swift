@@ -203,7 +203,7 @@ final class DownstreamStream: ServerStream {
     /// The poll that had the place until now gets the empty answer.
     private func takePlace(_ key: [UInt8]) -> HeldPlace {
         let place = SharedRechecks.Place(worker: worker.number, stream: number, serial: worker.nextSerial())
-        if let old = worker.hub.rechecks.supersede(key, by: place) { worker.supersede(old) }
+        if let old = worker.hub.rechecks.supersede(key, by: place, startedAt: worker.now) { worker.supersede(old) }
         return HeldPlace(key: key, place: place)
     }
 
@@ -294,6 +294,7 @@ final class DownstreamStream: ServerStream {
     override func outputDrained() {
         // A broken connection takes all that waits, and nobody has it.
         if hasSendFailed { giveBackTaken() } else { takenInFlight = [] }
+        if phase == .head { worker.becameFree(number) }
         if case .proxied(let proxied) = exchange {
             proxied.downstreamDrained()
         } else {
@@ -349,8 +350,8 @@ final class DownstreamStream: ServerStream {
         abandon()
     }
 
-    override func handed(at present: UInt64, _ grants: [UInt64: HandedGrant]) -> HandedConnection? {
-        guard takenInFlight.isEmpty, var connection = handed(.client, holding: handedPoll(at: present, grants)) else {
+    override func handed(_ grants: [UInt64: HandedGrant]) -> HandedConnection? {
+        guard takenInFlight.isEmpty, var connection = handed(.client, holding: handedPoll(grants)) else {
             return nil
         }
         connection.peer = peer

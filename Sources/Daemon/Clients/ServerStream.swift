@@ -349,6 +349,8 @@ class ServerStream: WorkerStream {
         case .recheck(let recheck): beginExchange(recheck.poll.manner)
         }
         goOn(input: connection.input, output: connection.output)
+        watchOutput()
+        if queuedBytes > Self.waitingAnswersLimit { pauseReading() }
     }
 
     private func beginExchange(_ manner: RequestManner) {

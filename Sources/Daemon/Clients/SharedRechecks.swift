@@ -20,7 +20,7 @@ final class SharedRechecks: Sendable {
     private let gates = Guarded<[String: QuestionGate]>([:])
     private let memory = Guarded(RecheckMemory())
     private let grants = Guarded(GrantTable())
-    private let newest = Guarded<[[UInt8]: Place]>([:])
+    private let newest = Guarded<[[UInt8]: (place: Place, startedAt: Moment)]>([:])
 
     // MARK: Permits
 
@@ -82,27 +82,21 @@ final class SharedRechecks: Sendable {
 
     // MARK: Polls that take each other's place
 
-    /// - Returns: the poll whose place this one takes.
-    func supersede(_ key: [UInt8], by place: Place) -> Place? {
+    /// A poll takes the place of the one that has it, unless that one is newer: then it has been held by another
+    /// process until now.
+    ///
+    /// - Parameter startedAt: when it came.
+    /// - Returns: the poll whose place is taken, which may be its own.
+    func supersede(_ key: [UInt8], by place: Place, startedAt: Moment) -> Place? {
         newest.withLock { newest in
-            let old = newest[key]
-            newest[key] = place
+            if let there = newest[key], there.startedAt > startedAt { return place }
+            let old = newest[key]?.place
+            newest[key] = (place, startedAt)
             return old
         }
     }
 
-    /// The same for a poll that another process has held: one that is here already is newer.
-    ///
-    /// - Returns: false if another one has the place.
-    func join(_ key: [UInt8], _ place: Place) -> Bool {
-        newest.withLock { newest in
-            guard newest[key] == nil else { return false }
-            newest[key] = place
-            return true
-        }
-    }
-
     func ended(_ key: [UInt8], _ place: Place) {
-        newest.withLock { if $0[key] == place { $0[key] = nil } }
+        newest.withLock { if $0[key]?.place == place { $0[key] = nil } }
     }
 }

@@ -92,10 +92,7 @@ final class ListeningSockets {
     func socket(for control: Configuration.Control) throws(Server.StartError) -> ListeningSocket {
         let address = ListenAddress.unix(path: control.socket)
         if let socket = given[address]?.first { return socket }
-        if let socket = takeLent("\(address)")?.first {
-            try setRights(of: control)
-            return socket
-        }
+        if let socket = takeLent("\(address)")?.first { return socket }
         return try Self.bind(control)
     }
 
@@ -131,8 +128,16 @@ final class ListeningSockets {
         given = GivenSockets()
     }
 
-    /// Closes what the process before this one has lent and no listener of this one wants.
-    func dropUnwanted(log: Logger) {
+    /// Closes what the process before this one has lent and no listener of this one wants, and gives the control socket
+    /// the rights that it has now. To be called when that process has let go.
+    func settleLent(log: Logger) {
+        if let control, let wanted = configuration.control, !control.isAdopted {
+            do throws(Server.StartError) {
+                try setRights(of: wanted)
+            } catch {
+                log.error("\(error)")
+            }
+        }
         for one in lent {
             one.socket.removeFile()
             log.info("no longer listening on \(one.socket.address)")

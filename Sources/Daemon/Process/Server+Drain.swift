@@ -33,6 +33,7 @@ extension Server {
             endReloads(Array(pendingReloads.keys))
             hub.tellAll(.drain(over: spread))
             sockets.close()
+            endAdoption()
         case .cut:
             hub.tellAll(.endNow)
             return true

@@ -121,8 +121,6 @@ package final class Server {
             watch = try UpstreamWatch(loop: loop, group: upstream)
             try opened.startThread(hub: hub, log: log)
             try startWorkers(service)
-            if let predecessor { try takeOver(from: predecessor, adopted) }
-            adopted = []
         } catch let error as StartError {
             writer.end()
             throw error
@@ -136,7 +134,7 @@ package final class Server {
             signal(SIGUSR2) { $0.upgrade(for: nil) },
         ]
         // Who hears of it may send a signal at once.
-        tellStart()
+        try tellStart()
         let inbox = LoopInboxSource(loop: loop, inbox: door.inbox) { [unowned self] notices in
             for notice in notices { take(notice) }
         }
@@ -153,12 +151,13 @@ package final class Server {
         expiry?.set(loop.now + 1_000_000_000)
         memoryTimer = LoopTimer(loop: loop) { [unowned self] in lookAtMemory() }
         lookAtMemory()
-        while runningWorkers > 0 { loop.runTurn() }
+        // Behind its workers it passes on what the process before this one hands over.
+        while runningWorkers > 0 || hasLeft && adoption != nil { loop.runTurn() }
         expiry = nil
         memoryTimer = nil
         signTimer = nil
         watch = nil
-        adoption = nil
+        endAdoption()
         withExtendedLifetime((sources, inbox)) {}
         for thread in threads { thread.join() }
         opened.end()
@@ -198,11 +197,20 @@ package final class Server {
         }
     }
 
-    private func tellStart() {
+    private func tellStart() throws(StartError) {
+        if let predecessor {
+            do throws(StartError) {
+                try takeOver(from: predecessor, adopted)
+            } catch {
+                writer.end()
+                throw error
+            }
+            adopted = []
+        } else {
+            tellReady()
+        }
         for description in sockets.descriptions { log.info("\(description)") }
         sockets.warnOfRights(log: log)
-        // The process before this one first says that this one counts.
-        if predecessor == nil { tellReady() }
         log.info("ready", metadata: ["workers": "\(configuration.workers)", "descriptors": "\(descriptorsLimit)"])
     }
 

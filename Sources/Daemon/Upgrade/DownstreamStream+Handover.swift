@@ -9,14 +9,18 @@ extension DownstreamStream {
     // MARK: Away
 
     /// The poll that is held, for another process.
-    func handedPoll(at present: UInt64, _ grants: [UInt64: HandedGrant]) -> HandedConnection.State? {
+    func handedPoll(_ grants: [UInt64: HandedGrant]) -> HandedConnection.State? {
         switch exchange {
         case .poll(let place):
             guard var hold = worker.handedHold(on: number, supersedeKey: place?.key) else { return nil }
             hold.grant = grants[grantSerial]
             return .hold(hold)
         case .recheck(let poll) where poll.question == nil:
-            guard let progress = worker.rechecks.progress(of: number, at: present) else { return nil }
+            let progress = worker.rechecks.progress(of: number) { channels, since in
+                // A notice of what has happened may still be on its way.
+                worker.hub.withPool { $0.isQuiet(channels, since: since) ? $0.lastNumber : nil }
+            }
+            guard let progress else { return nil }
             let server = poll.wantedServer(in: worker.service.upstream).map { worker.service.upstream.names[$0] }
             return .recheck(
                 HandedRecheck(
@@ -37,7 +41,7 @@ extension DownstreamStream {
         case .hold(let hold):
             takeUp(connection)
             guard let route = worker.service.routes.successor(of: hold) else { return endWith(hold.poll) }
-            grantSerial = hold.grant.map { worker.hub.rechecks.adopt($0) } ?? 0
+            grantSerial = hold.grantSerial
             goOn(hold.request(on: route, epoch: worker.hub.epoch), since: hold.poll.startedAt)
         case .recheck(let recheck):
             takeUp(connection)
@@ -54,39 +58,41 @@ extension DownstreamStream {
     }
 
     private func goOn(_ request: PollRequest, since startedAt: Moment) {
-        let (held, isSuperseded) = join(request.supersedeKey)
-        exchange = .poll(held)
+        let place = newPlace
+        exchange = .poll(request.supersedeKey.map { HeldPlace(key: $0, place: place) })
         perform(worker.switchboard.received(request, on: number, now: startedAt))
-        if isSuperseded { superseded() }
+        join(request.supersedeKey, place, startedAt)
     }
 
-    /// - Returns: its place; and whether a newer poll has it.
-    private func join(_ key: [UInt8]?) -> (HeldPlace?, isSuperseded: Bool) {
-        guard let key else { return (nil, false) }
-        let place = SharedRechecks.Place(worker: worker.number, stream: number, serial: worker.nextSerial())
-        return (HeldPlace(key: key, place: place), !worker.hub.rechecks.join(key, place))
+    private var newPlace: SharedRechecks.Place {
+        SharedRechecks.Place(worker: worker.number, stream: number, serial: worker.nextSerial())
+    }
+
+    /// Takes its place among the polls that take each other's, if it is still held.
+    private func join(_ key: [UInt8]?, _ place: SharedRechecks.Place, _ startedAt: Moment) {
+        guard let key, self.place == place else { return }
+        let old = worker.hub.rechecks.supersede(key, by: place, startedAt: startedAt)
+        if let old { worker.supersede(old) }
     }
 
     /// - Returns: false if the request is none, which it always is.
     private func goOn(_ recheck: HandedRecheck, on route: RecheckRoute) -> Bool {
         guard let machine = machine(recheck, route) else { return false }
-        let (held, isSuperseded) = join(recheck.poll.supersedeKey)
-        let serial = worker.nextSerial()
+        let place = newPlace
         let group = worker.service.upstream
         let poll = RecheckedPoll(
-            request: RecheckRequest(recheck, on: route, serial: serial), requestBytes: recheck.requestBytes,
+            request: RecheckRequest(recheck, on: route, serial: place.serial), requestBytes: recheck.requestBytes,
             machine: machine.exchange, method: machine.method,
             wantedServer: recheck.server.flatMap { group.names.firstIndex(of: $0) }, in: group,
             returnedRequestID: recheck.requestID,
-            place: held?.place ?? SharedRechecks.Place(worker: worker.number, stream: number, serial: serial),
-            receivedAt: recheck.poll.startedAt.nanoseconds)
+            place: place, receivedAt: recheck.poll.startedAt.nanoseconds)
         exchange = .recheck(poll)
         var progress = recheck.progress
         // Numbers of another pool say nothing about this one's.
         if recheck.poll.epoch != worker.hub.epoch { progress.number = nil }
         let action = worker.rechecks.adopted(poll.request, progress, startedAt: recheck.poll.startedAt, on: number)
         worker.perform(action, onRecheck: number)
-        if isSuperseded { superseded() }
+        join(recheck.poll.supersedeKey, place, recheck.poll.startedAt)
         return true
     }
 

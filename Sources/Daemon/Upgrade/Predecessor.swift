@@ -14,6 +14,8 @@ package final class Predecessor {
 
     let socket: RecordSocket
     private var hasTaken = false
+    /// The other process is there no more.
+    private var hasEnded = false
 
     /// nil: this process was started by itself.
     ///
@@ -71,9 +73,16 @@ package final class Predecessor {
         }
     }
 
-    /// From now on this process has everything.
+    /// Blocks until the other process has let go of everything, or is no more. From then on this one has it.
     func take() throws(Refusal) {
         try say(.taken)
+        do throws(Refusal) {
+            guard case .left = try next().record else {
+                throw Refusal(description: "the process that is to be replaced does not let go")
+            }
+        } catch  where hasEnded {
+            // Who gives this process up kills it, so the other one has not done that.
+        }
         hasTaken = true
     }
 
@@ -97,6 +106,7 @@ package final class Predecessor {
             guard let record = try socket.receive(waiting: true) else { throw RecordSocket.Fault.ended }
             return (try HandoverRecord(record.bytes), record.descriptor)
         } catch {
+            hasEnded = error as? RecordSocket.Fault == .ended
             throw Refusal(description: "the process that is to be replaced can't be heard: \(error)")
         }
     }

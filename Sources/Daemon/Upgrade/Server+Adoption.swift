@@ -1,5 +1,5 @@
 /// The beginning of a process that takes the place of another one: its connections go to the workers, and what it still
-/// has under way comes later.
+/// has under way comes later. If this process is replaced in its turn before that, it passes on what comes.
 import ConfigFile
 import Gateway
 import Logging
@@ -17,21 +17,31 @@ extension Server {
         let sorted = connections.sorted {
             ($0.connection.pollStartedAt ?? none) < ($1.connection.pollStartedAt ?? none)
         }
-        for (index, connection) in sorted.enumerated() { shares[index % shares.count].append(connection) }
+        for (index, connection) in sorted.enumerated() { shares[index % shares.count].append(withGrant(connection)) }
         for (index, share) in shares.enumerated() {
             let door = hub.door(of: WorkerNumber(index))
             door.post(.adopt(share))
             door.post(.listen(sockets.share(of: index)))
         }
-        sockets.dropUnwanted(log: log)
+        sockets.settleLent(log: log)
         adoption = RecordSource(loop: loop, socket: predecessor.socket) { [unowned self] in hear(predecessor) }
+        tellReady()
+    }
+
+    /// Grants are there before a worker can be told that one of them counts no more.
+    private func withGrant(_ adopted: AdoptedConnection) -> AdoptedConnection {
+        guard case .hold(var hold) = adopted.connection.state, let grant = hold.grant else { return adopted }
+        hold.grantSerial = hub.rechecks.adopt(grant)
+        var connection = adopted.connection
+        connection.state = .hold(hold)
+        return (connection, adopted.descriptor)
     }
 
     private func hear(_ predecessor: Predecessor) {
         while adoption != nil {
             do {
                 guard let record = try predecessor.socket.receive(waiting: false) else { return }
-                try take(HandoverRecord(record.bytes), record.descriptor)
+                if hasLeft { relay(record) } else { try take(HandoverRecord(record.bytes), record.descriptor) }
             } catch RecordSocket.Fault.ended {
                 return endAdoption()
             } catch {
@@ -43,19 +53,19 @@ extension Server {
 
     private func take(_ record: HandoverRecord, _ descriptor: PassedDescriptor?) throws(RecordSocket.Fault) {
         switch (record, descriptor) {
-        case (.left, nil): tellReady()
         case (.connection(let connection), let descriptor?):
             adoptedCount += 1
-            hub.door(of: WorkerNumber(adoptedCount % configuration.workers)).post(.adopt([(connection, descriptor)]))
+            let door = hub.door(of: WorkerNumber(adoptedCount % configuration.workers))
+            door.post(.adopt([withGrant((connection, descriptor))]))
         case (.late(let event), nil): hub.door(of: WorkerNumber(0)).post(.late(event))
         default: throw .malformed
         }
     }
 
-    /// The process before this one has ended, or is listened to no more.
+    /// The process before this one has ended, or is listened to no more: then it ends what it has by itself.
     func endAdoption() {
         adoption = nil
+        predecessor?.socket.end()
         predecessor = nil
-        tellReady()
     }
 }

@@ -3,6 +3,7 @@
 /// one goes on.
 import ConfigFile
 import Gateway
+import Glibc
 import Logging
 import Polling
 import Reactor
@@ -13,6 +14,9 @@ extension Server {
     private static let startTime: Int64 = 60_000_000_000
     /// Nanoseconds that publishers have to bring their requests to an end.
     private static let quietTime: Int64 = 5_000_000_000
+    /// Nanoseconds over which the main thread may give away what there is, and does nothing else: signs of life are
+    /// wanted of it.
+    private static let sendingTime: Int64 = 10_000_000_000
 
     /// Another process serves, and this one ends with what it has begun.
     var hasLeft: Bool { successor?.stage == .serving }
@@ -56,14 +60,25 @@ extension Server {
     }
 
     /// Sends records; who can't be told anything is given up.
-    private func send(to successor: Successor, _ body: (RecordSocket) throws(RecordSocket.Fault) -> Void) {
+    ///
+    /// - Returns: whether they were sent.
+    @discardableResult
+    private func send(
+        to successor: Successor, _ body: (RecordSocket) throws(RecordSocket.Fault) -> Void
+    ) -> Bool {
         do throws(RecordSocket.Fault) {
             try body(successor.socket)
-        } catch .ended {
-            // What it has said before its end says why.
-            hear()
+            return true
         } catch {
-            giveUpUpgrade("\(error)")
+            if successor.stage == .serving {
+                lost(successor, "\(error)")
+            } else if error == .ended {
+                // What it has said before its end says why.
+                hear()
+            } else {
+                giveUpUpgrade("\(error)")
+            }
+            return false
         }
     }
 
@@ -93,6 +108,8 @@ extension Server {
         switch (record, successor.stage) {
         case (.prepared, .preparing):
             successor.stage = .quieting
+            // What the process before this one hands over is for whoever serves then.
+            adoption?.pause()
             let timer = LoopTimer(loop: loop) { [unowned self] in freezeWorkers() }
             timer.set(loop.now + Self.quietTime)
             successor.timer = timer
@@ -108,10 +125,17 @@ extension Server {
             let exit = successor.end()
             return giveUpUpgrade("it ended, with \(exit.map { "\($0)" } ?? "nobody knows what"); its log says why")
         }
+        lost(successor, "it has ended")
+    }
+
+    /// Nobody is there to take over what is still under way here.
+    private func lost(_ successor: Successor, _ reason: String) {
+        guard successor.source != nil else { return }
         successor.source = nil
-        // Nobody is there to take over what is still under way here.
-        log.error("the process that took the place of this one has ended")
-        _ = successor.child.wait()
+        successor.socket.end()
+        successor.child.waitIfEnded()
+        log.error("the process that took the place of this one takes nothing more: \(reason)")
+        endAdoption()
         if !drainPlan.isLeaving { hub.tellAll(.drain(over: .zero)) }
     }
 
@@ -152,23 +176,37 @@ extension Server {
         let parts = hub.store == nil ? hub.withPool { $0.parts(of: hub.epoch) } : []
         let handed = successor.handed
         successor.handed = []
+        let end = EventLoop.monotonicNanoseconds() + Self.sendingTime
+        func isInTime() throws(RecordSocket.Fault) {
+            if EventLoop.monotonicNanoseconds() > end { throw .stuck }
+        }
         send(to: successor) { (socket) throws(RecordSocket.Fault) in
-            for part in parts { try socket.send(HandoverRecord.pool(part).bytes) }
-            for one in handed { try socket.send(one.record, lending: one.number) }
+            for part in parts {
+                try isInTime()
+                try socket.send(HandoverRecord.pool(part).bytes)
+            }
+            for one in handed {
+                try isInTime()
+                try socket.send(one.record, lending: one.number)
+            }
             try socket.send(HandoverRecord.complete.bytes)
         }
     }
 
     private func leave(to successor: Successor) {
-        successor.stage = .serving
-        successor.timer = nil
+        // So that the manager believes it when it says that it serves.
         supervisor.tell(.mainProcess(successor.child.id))
-        supervisor.retire()
-        signTimer = nil
-        send(to: successor) { (socket) throws(RecordSocket.Fault) in
+        let hasBeenTold = send(to: successor) { (socket) throws(RecordSocket.Fault) in
             try socket.send(HandoverRecord.left.bytes)
         }
+        // Without this record it touches nothing.
+        guard hasBeenTold else { return supervisor.tell(.mainProcess(getpid())) }
+        successor.stage = .serving
+        successor.timer = nil
+        supervisor.retire()
+        signTimer = nil
         sockets.letGo()
+        adoption?.resume()
         hub.tellAll(.leave)
         answer(successor.asker, .serves(process: successor.child.id))
         log.notice(
@@ -183,6 +221,14 @@ extension Server {
     }
 
     // MARK: Behind that
+
+    /// The process before this one hands over what this one has no use for any more.
+    func relay(_ record: RecordSocket.Record) {
+        guard let successor, successor.source != nil else { return endAdoption() }
+        send(to: successor) { (socket) throws(RecordSocket.Fault) in
+            try socket.send(record.bytes, lending: record.descriptor?.number)
+        }
+    }
 
     private func sendLate(_ handed: [Handed], to successor: Successor) {
         guard successor.source != nil else { return }
@@ -205,6 +251,7 @@ extension Server {
         guard let successor, successor.stage != .serving else { return }
         self.successor = nil
         _ = successor.end()
+        adoption?.resume()
         switch successor.stage {
         case .preparing, .serving: break
         case .quieting, .freezing: hub.tellAll(.goOnServing)

@@ -49,11 +49,10 @@ extension Worker {
         switchboard.noticedAll()
         while let (number, action) = switchboard.nextWoken() { perform(action, on: number) }
         handover.stage = .frozen
-        let present = hub.withPool { $0.lastNumber }
         let grants = hub.rechecks.handedGrants
         var handed: [Handed] = []
         for case let stream? in streams {
-            guard let connection = stream.handed(at: present, grants), let number = stream.lentNumber else { continue }
+            guard let connection = stream.handed(grants), let number = stream.lentNumber else { continue }
             stream.sleep()
             handover.asleep.append(stream.number)
             handed.append(
@@ -66,6 +65,10 @@ extension Worker {
     func leave() {
         guard handover.stage == .frozen else { return }
         handover.stage = .left
+        // Before their descriptors are closed: the other process keeps the sockets alive, and the loop would be told of
+        // them for ever.
+        for listener in allListeners { listener.pause() }
+        handover.postponed = []
         listeners = []
         controlListener = nil
         adminListener = nil
@@ -91,8 +94,13 @@ extension Worker {
         handover.stage = .serving
         handover.isFreezeDue = false
         handover.isQuiet = false
-        for number in handover.asleep { streams[number]?.wake() }
+        for number in handover.asleep {
+            // Its time begins anew: nothing was read from it meanwhile.
+            if let clock = clock(of: number) { streams[number]?.setClock(clock) }
+            streams[number]?.wake()
+        }
         handover.asleep = []
+        for notice in handover.takePostponed() { take(notice) }
         // Bytes of requests have waited.
         for stream in streams { (stream as? ServerStream)?.goOnReading() }
         for event in handover.takeWithheld() { perform(event) }
@@ -126,11 +134,10 @@ extension Worker {
         let free = handover.free + rechecks.polls.map(\.number)
         handover.free = []
         guard !free.isEmpty else { return }
-        let present = hub.withPool { $0.lastNumber }
         let grants = hub.rechecks.handedGrants
         var handed: [Handed] = []
         for number in free {
-            guard let stream = streams[number], let connection = stream.handed(at: present, grants),
+            guard let stream = streams[number], let connection = stream.handed(grants),
                 let descriptor = stream.handOver()
             else { continue }
             let owner = PassedDescriptor(descriptor)
@@ -183,6 +190,16 @@ extension Worker {
 
 typealias AdoptedConnection = (connection: HandedConnection, descriptor: PassedDescriptor)
 
+extension WorkerNotice {
+    /// It ends polls that wait, or closes what is idle.
+    var endsPolls: Bool {
+        switch self {
+        case .supersede, .revoked, .makeRoom: true
+        default: false
+        }
+    }
+}
+
 /// What a worker keeps while its process is replaced.
 struct HandoverState {
     var stage = HandoverStage.serving
@@ -190,12 +207,19 @@ struct HandoverState {
     var isQuiet = false
     /// The turn under way is the last one of the quiet stage.
     var isFreezeDue = false
+    /// What other workers asked of polls that are asleep.
+    var postponed: [WorkerNotice] = []
     /// Streams whose connections the other process may have.
     var asleep: [Int] = []
     /// Streams that may be handed over now.
     var free: [Int] = []
     /// What came of exchanges while nothing could be changed.
     private var withheld: [LateEvent] = []
+
+    mutating func takePostponed() -> [WorkerNotice] {
+        defer { postponed = [] }
+        return postponed
+    }
 
     mutating func withhold(_ event: LateEvent) { withheld.append(event) }
 

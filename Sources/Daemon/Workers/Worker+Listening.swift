@@ -110,7 +110,7 @@ extension Worker {
 
     /// The limit is the process', so another worker's connections may have made room: it is looked at now and then.
     func resumeAccepting() {
-        guard let until = acceptPausedUntil, loop.now >= until else { return }
+        guard let until = acceptPausedUntil, loop.now >= until, handover.stage == .serving else { return }
         // These are not under the limit, but they have paused themselves if no descriptor was left.
         adminListener?.resume()
         if !isDraining { controlListener?.resume() }

@@ -6,6 +6,8 @@ import Reactor
 
 extension Worker {
     func take(_ notice: WorkerNotice) {
+        // Who is asleep may have an answer of another process already.
+        if handover.stage == .frozen, notice.endsPolls { return handover.postponed.append(notice) }
         switch notice {
         case .wake(let channel): switchboard.noticed(channel)
         case .signal(let channel): rechecks.noticed(channel, now: now)

@@ -161,7 +161,7 @@ final class Worker {
 
     /// More polls than the configuration lets be held.
     var refusesPolls: Bool {
-        if isDraining || handover.stage.isParting { return true }
+        if isDraining { return true }
         guard let limit = service.heldPollsLimit else { return false }
         return server.heldCount + heldCount - figures.held >= limit
     }
@@ -188,6 +188,9 @@ final class Worker {
                     $0.take(channels: channels, limit: limit, holdFor: worker, waitingLimit: waitingLimit)
                 }
                 action = switchboard.found(result, on: stream, now: now)
+            case .takeHeld(let channels, let after, _, _) where handover.stage == .left:
+                // The other process hands out what is there.
+                action = switchboard.found(.nothing(number: after, channels: channels), on: stream, now: now)
             case .takeHeld(let channels, let after, let staysHeld, let limit):
                 let result = hub.withPool {
                     $0.take(held: channels, after: after, staysHeld: staysHeld, limit: limit)

@@ -34,10 +34,8 @@ class WorkerStream: ByteStream {
 
     /// What another process needs to go on with this connection; nil: something is under way that it can't go on with.
     ///
-    /// - Parameters:
-    ///   - present: the pool's newest number; all up to it has been noticed.
-    ///   - grants: by their serials.
-    func handed(at present: UInt64, _ grants: [UInt64: HandedGrant]) -> HandedConnection? { nil }
+    /// - Parameter grants: by their serials.
+    func handed(_ grants: [UInt64: HandedGrant]) -> HandedConnection? { nil }
 
     /// Lets go of the poll that is held, for another process that goes on with it.
     func forgetPoll() {}

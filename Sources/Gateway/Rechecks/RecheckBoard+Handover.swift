@@ -6,13 +6,16 @@ package import Polling
 extension RecheckBoard {
     /// How far a connection's poll has come, for another process; nil if it has a question under way, or none is there.
     ///
-    /// - Parameter present: the pool's newest number, all of which has been noticed.
-    package func progress(of number: ConnectionNumber, at present: UInt64) -> RecheckProgress? {
+    /// - Parameter present: the pool's newest number if nothing has happened on channels since another one.
+    package func progress(
+        of number: ConnectionNumber, present: ([ChannelName], UInt64) -> UInt64?
+    ) -> RecheckProgress? {
         guard let exchange = exchanges[number], exchange.state == .held || exchange.state == .lined else { return nil }
         // What its client has is not known by a process that has only what was kept.
         if exchange.request.lastAnswer != nil, exchange.kept == nil { return nil }
         return RecheckProgress(
-            number: exchange.isIdle ? present : nil, askedAt: exchange.askedAt, dueAt: exchange.dueAt,
+            number: exchange.isIdle ? present(exchange.request.channels, exchange.number) : nil,
+            askedAt: exchange.askedAt, dueAt: exchange.dueAt,
             end: exchange.end, isFirst: exchange.isFirst, wasSignalled: exchange.wasSignalled,
             failures: exchange.failures, questions: exchange.questions, kept: exchange.kept)
     }

@@ -97,6 +97,8 @@ package struct HandedHold: Sendable {
     package let callback: [UInt8]?
     /// The grant under which it is held, so that it ends when that is revoked.
     package var grant: HandedGrant?
+    /// Of that grant in the process that has it now; 0: there is none.
+    package var grantSerial: UInt64 = 0
 
     package init(
         poll: HandedPoll, after: UInt64, isTrusted: Bool, isAuthorized: Bool, origin: HandedOrigin, callback: [UInt8]?

@@ -7,11 +7,12 @@
 ///     (nothing changes any more)
 ///     pool…, connection…, complete     ─►   opens the pool, starts its workers
 ///                                      ◄─   taken
+///     left                             ─►   serves
 ///     (lets go of all that it has lent)
-///     left, then connection and late   ─►   as they become free
+///     connection…, late…               ─►   as they become free
 ///
-/// Until `taken` the older process has everything, and goes on if the newer one says `failed`, ends, or takes too long;
-/// from `taken` on the newer one has it, and never before has it read a byte of a client or sent one.
+/// Until `left` the older process has everything, and goes on if the newer one says `failed`, ends, or takes too long;
+/// from `left` on the newer one has it, and never before has it read a byte of a client or sent one.
 package import Polling
 
 package enum HandoverRecord: Sendable {
@@ -29,7 +30,7 @@ package enum HandoverRecord: Sendable {
     case connection(HandedConnection)
     case late(LateEvent)
     case complete
-    /// The service manager knows whose number counts from now on.
+    /// The newer process has everything from now on, and the service manager knows whose number counts.
     case left
 
     case prepared
