@@ -59,35 +59,50 @@ package final class ChildProcess {
         }
     }
 
-    /// Kills it. To be followed by `wait`.
+    /// Kills it and waits for its end.
     package func kill() {
         // The number is its own until it has been waited for.
-        if !hasBeenWaitedFor { _ = Glibc.kill(id, SIGKILL) }
-    }
-
-    /// Takes note of its end, if it has ended.
-    package func waitIfEnded() {
         guard !hasBeenWaitedFor else { return }
-        var status: Int32 = 0
-        hasBeenWaitedFor = unsafe waitpid(id, &status, WNOHANG) == id
+        _ = Glibc.kill(id, SIGKILL)
+        _ = wait(flags: 0)
     }
 
-    /// Waits for its end. nil if it has been waited for.
-    package func wait() -> Exit? {
+    /// Waits for its end for so many milliseconds.
+    ///
+    /// - Returns: nil if it goes on, or its end has been told.
+    package func exit(within milliseconds: Int) -> Exit? {
+        for _ in 0..<max(1, milliseconds) {
+            if let exit = wait(flags: WNOHANG) { return exit }
+            if hasBeenWaitedFor { return nil }
+            usleep(1000)
+        }
+        return nil
+    }
+
+    private func wait(flags: Int32) -> Exit? {
         guard !hasBeenWaitedFor else { return nil }
-        hasBeenWaitedFor = true
         var status: Int32 = 0
         let id = id
-        let waited = FileDescriptor.retryingInterrupts { unsafe Int(waitpid(id, &status, 0)) }
-        guard waited == Int(id) else { return nil }
+        guard FileDescriptor.retryingInterrupts({ unsafe Int(waitpid(id, &status, flags)) }) == Int(id) else {
+            return nil
+        }
+        hasBeenWaitedFor = true
         let signal = status & 0x7F
         return signal == 0 ? .status(status >> 8 & 0xFF) : .signal(signal)
     }
 
-    /// The program that this process runs. Where its file is replaced afterwards, the path is the new one's, so it is
-    /// to be asked for at the start.
-    package static var ownPath: String {
+    /// Where the program of this process is found: under the name by which it was started, if that is a path, since a
+    /// link there may lead to another version later; else its file. To be asked for at the start: later the file may
+    /// have another name, and this process another directory.
+    package static func ownPath(calledAs name: String) -> String {
         var bytes = [UInt8](repeating: 0, count: Int(PATH_MAX))
+        if name.utf8.contains(0x2F), unsafe access(name, X_OK) == 0 {
+            if name.hasPrefix("/") { return name }
+            let isKnown = unsafe bytes.withUnsafeMutableBytes { bytes in
+                unsafe getcwd(bytes.baseAddress?.assumingMemoryBound(to: CChar.self), bytes.count) != nil
+            }
+            if isKnown { return String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self) + "/" + name }
+        }
         let count = unsafe bytes.withUnsafeMutableBytes { bytes in
             guard let base = bytes.baseAddress else { return 0 }
             return unsafe readlink("/proc/self/exe", base, bytes.count)

@@ -21,6 +21,9 @@ public final class SignalSource: EventSource {
 
     public override func becameReady(_ readiness: Readiness) { received() }
 
+    /// Lets a signal come to nothing while no source takes it.
+    package static func ignore(_ signals: [Int32]) { for number in signals { _ = Glibc.signal(number, SIG_IGN) } }
+
     /// Lets writes to a closed peer fail with EPIPE instead of ending the process.
     package static func ignoreBrokenPipes() { _ = Glibc.signal(SIGPIPE, SIG_IGN) }
 

@@ -6,8 +6,8 @@ struct Upgrade: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Let a new process of the installed program take the daemon's place.",
         discussion: """
-            The new process gets the listeners, the pool and the connections that wait, held polls among them. Ends with
-            0 once it serves; else says why it does not, and the daemon goes on.
+            The new process gets the listeners, the pool and the connections that wait, held polls among them. \
+            Ends with 0 once it serves; else says why it does not, and the daemon goes on.
             """)
 
     @OptionGroup var target: SocketOption

@@ -78,6 +78,62 @@ struct UpgradeFailureTests {
         #expect(try TestClient(port: pollhold.port).request("GET", "/poll?channel=news").ids == before)
     }
 
+    @Test func `a pool that the old process can't open again either is not written to until it can be`() throws {
+        let pool = "pool: { store: DIRECTORY/pool }"
+        let pollhold = try PollholdProcess(PollTests.configuration(more: pool))
+        let path = pollhold.directory.path
+        let first = try pollhold.publish("room.1", "1").json["id"] as? String
+        let held = try PollTests().held(pollhold, "/poll?channel=news&after=now", on: "news")
+        try FileManager.default.moveItem(atPath: path + "/pool", toPath: path + "/away")
+        try "x".write(toFile: path + "/pool", atomically: true, encoding: .utf8)
+        #expect(try pollhold.upgrade().status == 500)
+        #expect(pollhold.errors.wait { $0.contains("the pool can't be opened again, and publishes are refused") })
+        let refused = try pollhold.publish("news", "2")
+        #expect(refused.status == 503)
+        #expect(!held.hasInput)
+        #expect(try TestClient(port: pollhold.port).request("GET", "/poll?channel=room.1").ids == [first])
+        try FileManager.default.removeItem(atPath: path + "/pool")
+        try FileManager.default.moveItem(atPath: path + "/away", toPath: path + "/pool")
+        #expect(pollhold.errors.wait { $0.contains("the pool can be written again") })
+        let id = try pollhold.publish("news", "3").json["id"] as? String
+        #expect(try held.response().ids == [id])
+        #expect(try pollhold.upgrade().status == 200)
+        let client = try TestClient(port: pollhold.port)
+        #expect(try client.request("GET", "/poll?channel=news&channel=room.1").ids == [first, id])
+    }
+
+    @Test func `sockets that were bound for nothing leave no file behind`() throws {
+        let pollhold = try PollholdProcess(PollTests.configuration())
+        try "x".write(toFile: pollhold.directory.path + "/file", atomically: true, encoding: .utf8)
+        _ = try failure(pollhold) { pollhold in
+            try pollhold.write(
+                PollTests.configuration(more: "pool: { store: DIRECTORY/file }").replacing(
+                    "listen: 127.0.0.1:0", with: "listen: [127.0.0.1:0, \"unix:DIRECTORY/b\"]"
+                ).replacing("{ socket: SOCKET }", with: "{ socket: DIRECTORY/other }"))
+            return try pollhold.upgrade()
+        }
+        for name in ["b", "other"] {
+            #expect(!FileManager.default.fileExists(atPath: pollhold.directory.path + "/" + name), "\(name)")
+        }
+    }
+
+    @Test func `a link to the program leads to the version that it names by then`() throws {
+        let directory = try TemporaryDirectory()
+        for version in ["one", "two"] {
+            try FileManager.default.copyItem(
+                atPath: PollholdProcess.binary, toPath: directory.path + "/" + version)
+        }
+        let link = directory.path + "/pollhold"
+        try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: "one")
+        let pollhold = try PollholdProcess(
+            PollTests.configuration(), launcher: ["/bin/sh", "-c", "shift; exec \(link) \"$@\"", "sh"])
+        try FileManager.default.removeItem(atPath: link)
+        try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: "two")
+        #expect(try pollhold.upgrade().status == 200)
+        let program = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\(pollhold.pid)/exe")
+        #expect(program.hasSuffix("/two"), "\(program)")
+    }
+
     @Test func `a program that is no more, or is another one, is told of`() throws {
         let directory = try TemporaryDirectory()
         let program = directory.path + "/pollhold"
@@ -85,7 +141,7 @@ struct UpgradeFailureTests {
         let pollhold = try PollholdProcess(
             PollTests.configuration(), launcher: ["/bin/sh", "-c", "shift; exec \(program) \"$@\"", "sh"])
         try FileManager.default.removeItem(atPath: program)
-        #expect(try failure(pollhold) { try $0.upgrade() }.contains("it could not be started: posix_spawn"))
+        #expect(try failure(pollhold) { try $0.upgrade() }.contains("\(program) could not be started: posix_spawn"))
         func install(_ script: String) throws {
             try ("#!/bin/sh\n" + script).write(toFile: program, atomically: true, encoding: .utf8)
             chmod(program, 0o755)

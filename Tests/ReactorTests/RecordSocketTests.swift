@@ -110,13 +110,15 @@ struct ChildProcessTests {
             path: "/bin/sh", arguments: ["sh", "-c", script, "sh", "one"], environment: ["NAME": "value"],
             handing: other)
         #expect(try own.receive(waiting: true)?.bytes == Array("x".utf8))
-        #expect(child.wait() == .status(7))
-        #expect(child.wait() == nil)
+        #expect(child.exit(within: 20_000) == .status(7))
+        #expect(child.exit(within: 1) == nil)
         let killed = try ChildProcess(
             path: "/bin/sh", arguments: ["sh", "-c", "exec sleep 600"], environment: [:],
             handing: try RecordSocket.pair().other)
+        #expect(killed.exit(within: 1) == nil)
+        kill(killed.id, SIGKILL)
+        #expect(killed.exit(within: 20_000) == .signal(9))
         killed.kill()
-        #expect(killed.wait() == .signal(9))
         #expect(throws: SystemError("posix_spawn", code: ENOENT)) {
             try ChildProcess(
                 path: "/nowhere", arguments: ["x"], environment: [:], handing: try RecordSocket.pair().other)

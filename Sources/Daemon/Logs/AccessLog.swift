@@ -19,13 +19,21 @@ struct AccessLog {
     /// - Parameter operational: the operational log's writer, shared if both go to standard error.
     static func writer(
         for log: Configuration.Log, sharing operational: LogWriter
-    ) throws(SystemError) -> LogWriter? {
-        switch log.access {
-        case .off: nil
-        case .standardError: operational
-        case .standardOutput: try LogWriter(.standardOutput, isJSON: log.accessFormat == .json)
-        case .file(let path): try LogWriter(.file(path: path), isJSON: log.accessFormat == .json)
+    ) throws(Server.StartError) -> LogWriter? {
+        do throws(SystemError) {
+            switch log.access {
+            case .off: return nil
+            case .standardError: return operational
+            case .standardOutput: return try LogWriter(.standardOutput, isJSON: log.accessFormat == .json)
+            case .file(let path): return try LogWriter(.file(path: path), isJSON: log.accessFormat == .json)
+            }
+        } catch {
+            throw Server.StartError(description: "can't write log.access: \(error)\(Self.place(log.access))")
         }
+    }
+
+    private static func place(_ access: Configuration.Log.Access) -> String {
+        if case .file(let path) = access { " (\(path))" } else { "" }
     }
 
     mutating func begin(

@@ -52,21 +52,24 @@ final class OpenedPool {
         _ directory: String, _ sync: Configuration.Pool.Sync, limits: PoolLimits, fresh: Epoch, now: Moment,
         salvage: Bool, log: Logger
     ) throws(StoreError) -> (MessageStore, MessageStore.Loaded) {
-        func attempt() throws(StoreError) -> (MessageStore, MessageStore.Loaded) {
-            let store = try MessageStore(
-                try StoreFile(directory: directory), durability: sync == .full ? .machine : .process)
-            let loaded = try store.load(
-                limits: limits, fresh: fresh, boot: bootName, now: now, wall: WallTime.now.nanoseconds)
-            return (store, loaded)
-        }
         do {
-            return try attempt()
+            return try attempt(directory, sync, limits: limits, fresh: fresh, now: now)
         } catch {
             guard salvage, error.isOfTheFile else { throw error }
             let names = try StoreFile.setAside(directory: directory, stamp: WallTime.now.stamp)
             log.warning("the pool was set aside: \(error)", metadata: ["as": "\(names.joined(separator: ", "))"])
-            return try attempt()
+            return try attempt(directory, sync, limits: limits, fresh: fresh, now: now)
         }
+    }
+
+    private static func attempt(
+        _ directory: String, _ sync: Configuration.Pool.Sync, limits: PoolLimits, fresh: Epoch, now: Moment
+    ) throws(StoreError) -> (MessageStore, MessageStore.Loaded) {
+        let store = try MessageStore(
+            try StoreFile(directory: directory), durability: sync == .full ? .machine : .process)
+        let loaded = try store.load(
+            limits: limits, fresh: fresh, boot: bootName, now: now, wall: WallTime.now.nanoseconds)
+        return (store, loaded)
     }
 
     /// Names the run of the operating system; empty where it can't be read.
@@ -90,15 +93,21 @@ final class OpenedPool {
         thread = try LoopThread(name: "store") { StoreThread.serve(store, hub: hub, queue: queue, log: log) }
     }
 
-    /// Goes on with the store after `end`. The pool is as it was then.
-    func reopen(_ configuration: Configuration.Pool, hub: Hub, log: Logger) throws {
+    /// Goes on with the store after `end`, as soon as it can be opened: until then its thread refuses what would have
+    /// to be written. The pool is as it was then.
+    func reopen(_ configuration: Configuration.Pool, hub: Hub, log: Logger) throws(SystemError) {
         guard let directory = configuration.store, let queue else { return }
-        let (opened, _) = try Self.open(
-            directory, configuration.sync, limits: PoolLimits(of: configuration), fresh: epoch,
-            now: Moment(nanoseconds: EventLoop.monotonicNanoseconds()), salvage: false, log: log)
-        let sendable = Guarded<MessageStore?>(opened)
+        let (epoch, limits) = (epoch, PoolLimits(of: configuration))
         queue.reopen()
-        thread = try LoopThread(name: "store") { StoreThread.serve(sendable, hub: hub, queue: queue, log: log) }
+        thread = try LoopThread(name: "store") {
+            let store = StoreThread.reopen(hub: hub, queue: queue, log: log) { () throws(StoreError) -> MessageStore in
+                try Self.attempt(
+                    directory, configuration.sync, limits: limits, fresh: epoch,
+                    now: Moment(nanoseconds: EventLoop.monotonicNanoseconds())
+                ).0
+            }
+            StoreThread.serve(Guarded(store), hub: hub, queue: queue, log: log)
+        }
     }
 
     /// All changes have been asked for: the thread makes them and closes the store.

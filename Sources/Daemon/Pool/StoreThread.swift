@@ -34,6 +34,49 @@ final class StoreThread {
         thread.finish()
     }
 
+    /// Tries to open the store again, with each look that is taken, and refuses changes until that succeeds.
+    ///
+    /// - Returns: nil if the queue ends before.
+    static func reopen(
+        hub: Hub, queue: StoreQueue, log: Logger, _ attempt: () throws(StoreError) -> MessageStore
+    ) -> MessageStore? {
+        var hasFailed = false
+        while true {
+            let reason: String
+            do throws(StoreError) {
+                let store = try attempt()
+                queue.count { $0.isFailing = false }
+                if hasFailed { log.warning("the pool can be written again", metadata: ["file": "\(store.file.path)"]) }
+                return store
+            } catch {
+                reason = "\(error)"
+            }
+            if !hasFailed { log.error("the pool can't be opened again, and publishes are refused: \(reason)") }
+            hasFailed = true
+            queue.count { figures in
+                figures.failures += 1
+                figures.isFailing = true
+                figures.lastError = reason
+            }
+            guard let jobs = queue.take() else { return nil }
+            for job in jobs { refuse(job, reason, hub, queue) }
+        }
+    }
+
+    private static func refuse(_ job: StoreQueue.Job, _ reason: String, _ hub: Hub, _ queue: StoreQueue) {
+        switch job {
+        case .limits(let limits):
+            let now = Moment(nanoseconds: EventLoop.monotonicNanoseconds())
+            hub.withPool { $0.setLimits(limits, now: now) }
+        case .changes(let changes, let address):
+            queue.release(changes)
+            guard let address else { return queue.count { $0.unwritten += UInt64(changes.count) } }
+            let outcomes = changes.map { _ in PoolOutcome.notStored(reason) }
+            hub.door(of: address.worker).post(
+                .settled([StoreReply(stream: address.stream, serial: address.serial, outcomes: outcomes)]))
+        }
+    }
+
     private init(_ store: MessageStore, hub: Hub, queue: StoreQueue, log: Logger) {
         self.store = store
         self.hub = hub

@@ -20,6 +20,7 @@ extension ListeningSockets {
     /// - Returns: whether workers have to listen on their shares anew.
     func change(to fresh: Configuration, log: Logger) throws(Server.StartError) -> Bool {
         var successors = Successors()
+        defer { bound = [] }
         do throws(Server.StartError) {
             try bind(fresh, &successors)
             try changeRights(to: fresh.control)
@@ -105,6 +106,7 @@ extension ListeningSockets {
         do {
             let owner = try control.owner.map { try Privileges.userID($0).user } ?? geteuid()
             let group = try control.group.map { try Privileges.groupID($0) } ?? getegid()
+            if Privileges.has(control.socket, mode: control.mode, owner: owner, group: group) { return }
             try Privileges.setMode(control.socket, control.mode)
             try Privileges.give(control.socket, owner: owner, group: group)
         } catch {

@@ -22,8 +22,12 @@ final class ListeningSockets {
     var admin: ListeningSocket?
     var configuration: Configuration
     private var given: GivenSockets
+    /// What was bound here and not by the process before this one, up to where it is served.
+    var bound: [ListeningSocket] = []
     /// Of the process before this one, until a listener has them.
     private var lent: [LentSocket]
+    /// Another process listened before this one.
+    private let isReplacing: Bool
     /// What has been told of the files of our Unix sockets, by path.
     private var told: [String: SocketFile.State] = [:]
 
@@ -35,17 +39,29 @@ final class ListeningSockets {
     ) throws(Server.StartError) {
         self.configuration = configuration
         self.given = given
+        isReplacing = !lent.isEmpty
         self.lent = lent.filter { !$0.socket.isAdopted }
         for one in lent where one.socket.isAdopted { self.given.keep(one.socket) }
         clients = []
-        for listen in configuration.listen {
-            clients.append((try sockets(at: listen.address, workers: configuration.workers), listen))
+        do throws(Server.StartError) {
+            for listen in configuration.listen {
+                clients.append((try sockets(at: listen.address, workers: configuration.workers), listen))
+            }
+            control = try configuration.control.map { wanted throws(Server.StartError) in try socket(for: wanted) }
+            admin = try configuration.admin.map { address throws(Server.StartError) in
+                try sockets(at: address, workers: 1)[0]
+            }
+            try giveUpRights()
+        } catch {
+            giveUp()
+            throw error
         }
-        control = try configuration.control.map { wanted throws(Server.StartError) in try socket(for: wanted) }
-        admin = try configuration.admin.map { address throws(Server.StartError) in
-            try sockets(at: address, workers: 1)[0]
-        }
-        try giveUpRights()
+    }
+
+    /// It will not be served: the files of what was bound here go.
+    func giveUp() {
+        for socket in bound { socket.removeFile() }
+        bound = []
     }
 
     /// What it listens on, with the ports that the system chose, in sentences.
@@ -86,14 +102,18 @@ final class ListeningSockets {
     /// What the service manager gives for an address, or else what is bound.
     func sockets(at address: ListenAddress, workers: Int) throws(Server.StartError) -> [ListeningSocket] {
         if let sockets = given[address] ?? takeLent("\(address)") { return sockets }
-        return try Self.bind(address, workers: workers)
+        let sockets = try Self.bind(address, workers: workers)
+        bound += sockets
+        return sockets
     }
 
     func socket(for control: Configuration.Control) throws(Server.StartError) -> ListeningSocket {
         let address = ListenAddress.unix(path: control.socket)
         if let socket = given[address]?.first { return socket }
         if let socket = takeLent("\(address)")?.first { return socket }
-        return try Self.bind(control)
+        let socket = try Self.bind(control)
+        bound.append(socket)
+        return socket
     }
 
     private func takeLent(_ address: String) -> [ListeningSocket]? {
@@ -128,10 +148,11 @@ final class ListeningSockets {
         given = GivenSockets()
     }
 
-    /// Closes what the process before this one has lent and no listener of this one wants, and gives the control socket
-    /// the rights that it has now. To be called when that process has let go.
-    func settleLent(log: Logger) {
-        if let control, let wanted = configuration.control, !control.isAdopted {
+    /// It is served from now on. What the process before this one has lent and no listener wants is closed, and the
+    /// control socket has the rights that it is to have now.
+    func settle(log: Logger) {
+        bound = []
+        if isReplacing, let control, let wanted = configuration.control, !control.isAdopted {
             do throws(Server.StartError) {
                 try setRights(of: wanted)
             } catch {
@@ -267,8 +288,15 @@ final class ListeningSockets {
         do {
             let user = try Privileges.userID(name)
             let group = try configuration.group.map { try Privileges.groupID($0) } ?? user.group
-            if let wanted = configuration.control, wanted.owner == nil, control?.isAdopted == false {
-                try Privileges.give(wanted.socket, owner: user.user, group: nil)
+            guard geteuid() == 0 || !isReplacing || user.user == geteuid() else {
+                throw Privileges.NotRoot(user: name)
+            }
+            if let wanted = configuration.control, wanted.owner == nil || wanted.group == nil, !isReplacing,
+                control?.isAdopted == false
+            {
+                try Privileges.give(
+                    wanted.socket, owner: wanted.owner == nil ? user.user : nil,
+                    group: wanted.group == nil ? group : nil)
             }
             try Privileges.become(user: user.user, group: group)
         } catch {

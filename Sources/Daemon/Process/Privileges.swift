@@ -10,6 +10,12 @@ enum Privileges {
         var description: String { "there is no \(kind) named \(name)" }
     }
 
+    /// Only root becomes another user.
+    struct NotRoot: Error, CustomStringConvertible {
+        let user: String
+        var description: String { "this process runs as another user already; it takes a restart" }
+    }
+
     static func userID(_ name: String) throws(UnknownName) -> (user: uid_t, group: gid_t) {
         if let number = uid_t(name) { return (number, gid_t(number)) }
         guard let entry = unsafe getpwnam(name) else { throw UnknownName(kind: "user", name: name) }
@@ -31,6 +37,13 @@ enum Privileges {
     /// - Parameter mode: permission bits.
     static func setMode(_ path: String, _ mode: UInt32) throws(SystemError) {
         guard unsafe chmod(path, mode) == 0 else { throw SystemError("chmod") }
+    }
+
+    /// Whether a file has this mode, owner and group.
+    static func has(_ path: String, mode: UInt32, owner: uid_t, group: gid_t) -> Bool {
+        var status = stat()
+        return unsafe lstat(path, &status) == 0 && status.st_mode & 0o7777 == mode && status.st_uid == owner
+            && status.st_gid == group
     }
 
     /// Becomes `user` for good: groups first, since only root may set them.

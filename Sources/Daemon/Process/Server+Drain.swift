@@ -16,9 +16,12 @@ extension Server {
     /// Goes one step on.
     ///
     /// - Returns: whether what is left is being cut off.
-    private func goOnLeaving() -> Bool {
+    @discardableResult
+    func goOnLeaving() -> Bool {
         let timeouts = configuration.timeouts
-        let next = drainPlan.next(notice: timeouts.drainNotice, spread: timeouts.drainSpread, limit: timeouts.drain)
+        // Behind an upgrade nobody new comes, and few are left.
+        let notice = hasLeft ? .zero : timeouts.drainNotice
+        let next = drainPlan.next(notice: notice, spread: timeouts.drainSpread, limit: timeouts.drain)
         guard let (step, lasting) = next else { return true }
         drainTimer = nil
         door.changeHealth { $0.isLeaving = true }

@@ -3,10 +3,8 @@ import Gateway
 import Reactor
 
 extension Server {
-    /// Says once that it serves, and from then on that it is alive.
+    /// Says that it serves, and from then on that it is alive.
     func tellReady() {
-        guard !hasToldReady else { return }
-        hasToldReady = true
         supervisor.tell(.ready(status: "serving"))
         giveSignsOfLife()
     }

@@ -71,9 +71,11 @@ package final class Server {
         let given = try GivenSockets(environment, for: configuration)
         SignalSource.ignoreBrokenPipes()
         SignalSource.ignoreFileSizeLimit()
+        // Sent to all processes of the program, as for a rotation of logs, they are not meant for one that starts.
+        SignalSource.ignore([SIGHUP, SIGUSR1, SIGUSR2])
         CoreDump.leaveOutMemory()
         descriptorsLimit = DescriptorLimit.raise()
-        do throws(SystemError) {
+        do {
             loop = try EventLoop()
             startedAt = loop.now
             let writer = try LogWriter(.standardError, isJSON: configuration.log.format == .json)
@@ -84,7 +86,7 @@ package final class Server {
             door = try ServerDoor(workers: configuration.workers)
             door.reloads.succeededAt = Int64(WallTime.now.seconds)
         } catch {
-            throw StartError(description: "\(error)")
+            throw error as? StartError ?? StartError(description: "\(error)")
         }
         supervisor = Supervisor(
             Supervision(
@@ -93,10 +95,10 @@ package final class Server {
         // The store's files belong to the user that the daemon becomes, so rights are given up first.
         sockets = try ListeningSockets(
             configuration, given: given, lent: try predecessor?.receiveListeners() ?? [])
-        let state = try predecessor?.receiveState(
-            limits: PoolLimits(of: configuration.pool), now: Moment(nanoseconds: EventLoop.monotonicNanoseconds()))
-        adopted = state?.connections ?? []
         do {
+            let state = try predecessor?.receiveState(
+                limits: PoolLimits(of: configuration.pool), now: Moment(nanoseconds: EventLoop.monotonicNanoseconds()))
+            adopted = state?.connections ?? []
             opened = try OpenedPool(
                 configuration.pool, handed: state?.pool, now: Moment(nanoseconds: EventLoop.monotonicNanoseconds()),
                 salvage: salvage, log: log)
@@ -104,6 +106,7 @@ package final class Server {
                 pool: opened.takePool(), epoch: opened.epoch, store: opened.queue, workers: configuration.workers)
             upstream = UpstreamGroup(configuration.upstream, hub: hub, log: log)
         } catch {
+            sockets.giveUp()
             throw StartError(description: "\(error)")
         }
         watchdog = Watchdog(workers: configuration.workers)
@@ -114,27 +117,14 @@ package final class Server {
     ///
     /// - Returns: the process' exit status.
     package func run() throws(StartError) -> Int32 {
-        warnOfOldLibrary()
-        let service: Service
+        var sources: [SignalSource]
         do {
-            service = makeService(configuration, upstream)
-            watch = try UpstreamWatch(loop: loop, group: upstream)
-            try opened.startThread(hub: hub, log: log)
-            try startWorkers(service)
-        } catch let error as StartError {
-            writer.end()
-            throw error
+            sources = try begin()
         } catch {
+            sockets.giveUp()
             writer.end()
-            throw StartError(description: "\(error)")
+            throw error as? StartError ?? StartError(description: "\(error)")
         }
-        let sources = [
-            signal(SIGTERM) { $0.askedToEnd() }, signal(SIGINT) { $0.askedToEnd() },
-            signal(SIGHUP) { $0.reload(for: nil) }, signal(SIGUSR1) { $0.reopenLogs() },
-            signal(SIGUSR2) { $0.upgrade(for: nil) },
-        ]
-        // Who hears of it may send a signal at once.
-        try tellStart()
         let inbox = LoopInboxSource(loop: loop, inbox: door.inbox) { [unowned self] notices in
             for notice in notices { take(notice) }
         }
@@ -158,6 +148,9 @@ package final class Server {
         signTimer = nil
         watch = nil
         endAdoption()
+        sources = []
+        // It has ended by itself, and that is not to look like something else.
+        SignalSource.ignore([SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2])
         withExtendedLifetime((sources, inbox)) {}
         for thread in threads { thread.join() }
         opened.end()
@@ -174,6 +167,27 @@ package final class Server {
     }
 
     // MARK: Start
+
+    /// All that can fail before it serves.
+    private func begin() throws -> [SignalSource] {
+        warnOfOldLibrary()
+        let service = makeService(configuration, upstream)
+        watch = try UpstreamWatch(loop: loop, group: upstream)
+        try opened.startThread(hub: hub, log: log)
+        try startWorkers(service)
+        // Who hears that it serves may send a signal at once.
+        let sources = [
+            signal(SIGTERM) { $0.askedToEnd() }, signal(SIGINT) { $0.askedToEnd() },
+            signal(SIGHUP) { $0.reload(for: nil) }, signal(SIGUSR1) { $0.reopenLogs() },
+            signal(SIGUSR2) { $0.upgrade(for: nil) },
+        ]
+        if let predecessor { try takeOver(from: predecessor, adopted) }
+        adopted = []
+        sockets.settle(log: log)
+        tellStart()
+        tellReady()
+        return sources
+    }
 
     private func startWorkers(_ service: Service) throws(StartError) {
         for index in 0..<configuration.workers {
@@ -197,18 +211,7 @@ package final class Server {
         }
     }
 
-    private func tellStart() throws(StartError) {
-        if let predecessor {
-            do throws(StartError) {
-                try takeOver(from: predecessor, adopted)
-            } catch {
-                writer.end()
-                throw error
-            }
-            adopted = []
-        } else {
-            tellReady()
-        }
+    private func tellStart() {
         for description in sockets.descriptions { log.info("\(description)") }
         sockets.warnOfRights(log: log)
         log.info("ready", metadata: ["workers": "\(configuration.workers)", "descriptors": "\(descriptorsLimit)"])
@@ -295,7 +298,6 @@ package final class Server {
     var drainTimer: LoopTimer?
     var memoryTimer: LoopTimer?
     var signTimer: LoopTimer?
-    var hasToldReady = false
 
     private func reopenLogs() {
         accessWriter?.reopen()

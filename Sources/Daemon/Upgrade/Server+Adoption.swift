@@ -18,14 +18,14 @@ extension Server {
             ($0.connection.pollStartedAt ?? none) < ($1.connection.pollStartedAt ?? none)
         }
         for (index, connection) in sorted.enumerated() { shares[index % shares.count].append(withGrant(connection)) }
+        // They have their places before the first worker lets in anybody new.
+        door.connectionsChanged(by: connections.count)
         for (index, share) in shares.enumerated() {
             let door = hub.door(of: WorkerNumber(index))
             door.post(.adopt(share))
             door.post(.listen(sockets.share(of: index)))
         }
-        sockets.settleLent(log: log)
         adoption = RecordSource(loop: loop, socket: predecessor.socket) { [unowned self] in hear(predecessor) }
-        tellReady()
     }
 
     /// Grants are there before a worker can be told that one of them counts no more.
@@ -55,8 +55,9 @@ extension Server {
         switch (record, descriptor) {
         case (.connection(let connection), let descriptor?):
             adoptedCount += 1
-            let door = hub.door(of: WorkerNumber(adoptedCount % configuration.workers))
-            door.post(.adopt([withGrant((connection, descriptor))]))
+            door.connectionsChanged(by: 1)
+            hub.door(of: WorkerNumber(adoptedCount % configuration.workers)).post(
+                .adopt([withGrant((connection, descriptor))]))
         case (.late(let event), nil): hub.door(of: WorkerNumber(0)).post(.late(event))
         default: throw .malformed
         }

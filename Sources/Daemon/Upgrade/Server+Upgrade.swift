@@ -36,7 +36,7 @@ extension Server {
             limit(Self.startTime, "it was not ready in time")
             lendListeners(to: started)
         } catch {
-            failed("it could not be started: \(error)", asker)
+            failed("\(launch.path) could not be started: \(error)", asker)
         }
     }
 
@@ -122,8 +122,9 @@ extension Server {
 
     private func ended(_ successor: Successor) {
         if successor.stage != .serving {
-            let exit = successor.end()
-            return giveUpUpgrade("it ended, with \(exit.map { "\($0)" } ?? "nobody knows what"); its log says why")
+            let exit = successor.child.exit(within: 500)
+            let reason = exit.map { "it ended, with \($0); its log may say why" }
+            return giveUpUpgrade(reason ?? "it has closed its connection to this process")
         }
         lost(successor, "it has ended")
     }
@@ -133,10 +134,10 @@ extension Server {
         guard successor.source != nil else { return }
         successor.source = nil
         successor.socket.end()
-        successor.child.waitIfEnded()
+        _ = successor.child.exit(within: 1)
         log.error("the process that took the place of this one takes nothing more: \(reason)")
         endAdoption()
-        if !drainPlan.isLeaving { hub.tellAll(.drain(over: .zero)) }
+        if !drainPlan.isLeaving { goOnLeaving() }
     }
 
     // MARK: Handing over
@@ -250,19 +251,19 @@ extension Server {
     func giveUpUpgrade(_ reason: String) {
         guard let successor, successor.stage != .serving else { return }
         self.successor = nil
-        _ = successor.end()
+        successor.end()
         adoption?.resume()
         switch successor.stage {
         case .preparing, .serving: break
         case .quieting, .freezing: hub.tellAll(.goOnServing)
         case .taking:
-            do {
+            do throws(SystemError) {
                 try opened.reopen(configuration.pool, hub: hub, log: log)
             } catch {
-                log.critical("the pool can't be opened again after an upgrade that failed; the process ends: \(error)")
-                failed(reason, successor.asker)
-                hub.tellAll(.goOnServing)
-                return askedToEnd()
+                // There was one a moment ago. Without it publishers would wait for ever.
+                log.critical("no thread can be started for the pool; the process ends: \(error)")
+                writer.end()
+                abort()
             }
             hub.tellAll(.goOnServing)
         }

@@ -49,26 +49,23 @@ final class Successor {
     }
 
     /// Ends it, whatever it does, and waits for that.
-    ///
-    /// - Returns: how it ended.
-    func end() -> ChildProcess.Exit? {
+    func end() {
         source = nil
         timer = nil
         child.kill()
-        return child.wait()
     }
 }
 
 /// How this program was started, so that it can be once more.
 struct Launch {
-    private let path: String
+    let path: String
     private let arguments: [String]
     private let environment: [String: String]
 
     /// To be made at the start: later the file may have another name, and it is not known what was inherited.
     init(environment: [String: String]) {
         InheritedDescriptor.closeAllOnExec()
-        path = ChildProcess.ownPath
+        path = ChildProcess.ownPath(calledAs: CommandLine.arguments.first ?? "")
         arguments = CommandLine.arguments.filter { $0 != "--salvage" }
         // What a service manager says to one process alone is not the next one's.
         let personal = GivenDescriptors.variables + ["WATCHDOG_PID", Predecessor.variable]

@@ -171,8 +171,9 @@ extension Worker {
 
     // MARK: Coming in
 
-    /// Goes on with connections of the process that this one replaces.
+    /// Goes on with connections of the process that this one replaces. They are counted among the open ones already.
     func adopt(_ connections: [AdoptedConnection]) {
+        server.connectionsChanged(by: -connections.count)
         for (connection, descriptor) in connections {
             let socket = StreamSocket(accepted: descriptor.take())
             figures.adopted += 1
