@@ -14,7 +14,7 @@ doc = $(DESTDIR)$(PREFIX)/share/doc/pollhold
 # Of `make soak`.
 MINUTES = 10
 
-.PHONY: build release demo test soak torture fuzz bench bench-quick bench-counts bench-programs install uninstall clean \
+.PHONY: build release demo test soak torture fuzz bench bench-quick bench-store bench-counts bench-programs install uninstall clean \
 	check-man libraries
 
 build:
@@ -50,6 +50,10 @@ bench: bench-programs
 # In less than two minutes, with smaller crowds.
 bench-quick: bench-programs
 	.build/release/pollhold-bench compare --quick --json .build/bench-quick.json
+
+# Publishes that a pool in a file accepts in a second, beside one in memory.
+bench-store: bench-programs
+	.build/release/pollhold-bench store
 
 # Instructions and allocations per poll, delivery, publish and proxied request, against the ceilings in
 # Sources/pollhold-bench/Budget.swift. It takes valgrind and half a minute, and the machine may be busy.

@@ -11,6 +11,8 @@ struct PeerPlace {
     let originPort: UInt16
     let workers: Int
     let descriptors: Int
+    /// Further lines of Pollhold's `pool`, indented.
+    var pool = ""
 
     var socket: String { directory + "/control.sock" }
 }
@@ -44,6 +46,7 @@ extension PeerKind {
               messages: 10
               memory: 1GiB
               channels: 200000
+            \(place.pool)
             routes:
               - path: /poll
                 hold: {channels: "{query.channel}", allow: ["**"], timeout: 10m, batch: {messages: 1}}

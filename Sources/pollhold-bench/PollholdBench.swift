@@ -6,7 +6,7 @@ struct PollholdBench: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "pollhold-bench",
         abstract: "Hold polls against a server, or measure Pollhold beside other servers.",
-        subcommands: [Load.self, Compare.self, Counts.self],
+        subcommands: [Load.self, Compare.self, Counts.self, Store.self],
         defaultSubcommand: Load.self)
 }
 

@@ -15,16 +15,18 @@ final class RunningPeer {
     ///   - origin: the app behind it, for those that need one.
     ///   - launcher: words before the command, e.g. valgrind.
     ///   - program: in the place of the server's own.
+    ///   - sync: Pollhold's pool is in a file too, with this durability.
     init(
         _ kind: PeerKind, workers: Int = 1, origin: Origin? = nil, launcher: [String] = [],
-        program: String? = nil
+        program: String? = nil, sync: String? = nil
     ) throws {
         self.kind = kind
         self.origin = origin
         let directory = try Self.makeDirectory()
         place = PeerPlace(
             directory: directory, port: try freePort(), secondPort: try freePort(), originPort: origin?.port ?? 9,
-            workers: workers, descriptors: raiseDescriptorLimit())
+            workers: workers, descriptors: raiseDescriptorLimit(),
+            pool: sync.map { "  store: \(directory)/pool\n  sync: \($0)" } ?? "")
         let launch = kind.launch(at: place)
         for (name, text) in launch.files {
             try (text + "\n").write(toFile: directory + "/" + name, atomically: false, encoding: .utf8)

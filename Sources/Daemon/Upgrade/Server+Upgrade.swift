@@ -14,9 +14,8 @@ extension Server {
     private static let startTime: Int64 = 60_000_000_000
     /// Nanoseconds that publishers have to bring their requests to an end.
     private static let quietTime: Int64 = 5_000_000_000
-    /// Nanoseconds over which the main thread may give away what there is, and does nothing else: signs of life are
-    /// wanted of it.
-    private static let sendingTime: Int64 = 10_000_000_000
+    /// Nanoseconds between two signs of life while the main thread gives away what there is and does nothing else.
+    private static let signTime: Int64 = 1_000_000_000
 
     /// Another process serves, and this one ends with what it has begun.
     var hasLeft: Bool { successor?.stage == .serving }
@@ -70,13 +69,11 @@ extension Server {
             try body(successor.socket)
             return true
         } catch {
-            if successor.stage == .serving {
-                lost(successor, "\(error)")
-            } else if error == .ended {
+            if successor.stage != .serving, error == .ended {
                 // What it has said before its end says why.
                 hear()
             } else {
-                giveUpUpgrade("\(error)")
+                refuse(successor, "\(error)")
             }
             return false
         }
@@ -99,9 +96,14 @@ extension Server {
             } catch RecordSocket.Fault.ended {
                 return ended(successor)
             } catch {
-                return giveUpUpgrade("\(error)")
+                return refuse(successor, "\(error)")
             }
         }
+    }
+
+    /// It can't be what it should be.
+    private func refuse(_ successor: Successor, _ reason: String) {
+        if successor.stage == .serving { lost(successor, reason) } else { giveUpUpgrade(reason) }
     }
 
     private func take(_ record: HandoverRecord, from successor: Successor) {
@@ -116,7 +118,7 @@ extension Server {
             hub.tellAll(.becomeQuiet)
         case (.taken, .taking): leave(to: successor)
         case (.failed(let reason), _) where successor.stage != .serving: giveUpUpgrade(reason)
-        default: giveUpUpgrade("it says what it should not")
+        default: refuse(successor, "it says what it should not")
         }
     }
 
@@ -177,17 +179,22 @@ extension Server {
         let parts = hub.store == nil ? hub.withPool { $0.parts(of: hub.epoch) } : []
         let handed = successor.handed
         successor.handed = []
-        let end = EventLoop.monotonicNanoseconds() + Self.sendingTime
-        func isInTime() throws(RecordSocket.Fault) {
-            if EventLoop.monotonicNanoseconds() > end { throw .stuck }
+        let start = EventLoop.monotonicNanoseconds()
+        var nextSign = start + Self.signTime
+        func lookAtClock() throws(RecordSocket.Fault) {
+            let now = EventLoop.monotonicNanoseconds()
+            if now > start + Self.startTime { throw .stuck }
+            guard signTimer != nil, now >= nextSign else { return }
+            supervisor.tell(.alive)
+            nextSign = now + Self.signTime
         }
         send(to: successor) { (socket) throws(RecordSocket.Fault) in
             for part in parts {
-                try isInTime()
+                try lookAtClock()
                 try socket.send(HandoverRecord.pool(part).bytes)
             }
             for one in handed {
-                try isInTime()
+                try lookAtClock()
                 try socket.send(one.record, lending: one.number)
             }
             try socket.send(HandoverRecord.complete.bytes)
