@@ -56,10 +56,15 @@ package final class RecordSocket: Sendable {
     var number: Int32 { descriptor.number }
 
     package init(_ descriptor: consuming FileDescriptor) {
-        var patience = timeval(tv_sec: Self.patience, tv_usec: 0)
+        self.descriptor = descriptor
+        setPatience(seconds: Self.patience)
+    }
+
+    /// For how long one `send` waits for the other end.
+    package func setPatience(seconds: Int) {
+        var patience = timeval(tv_sec: seconds, tv_usec: 0)
         unsafe _ = setsockopt(
             descriptor.number, SOL_SOCKET, SO_SNDTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
-        self.descriptor = descriptor
     }
 
     deinit {
@@ -206,11 +211,6 @@ package final class RecordSource: EventSource {
         super.init(loop: loop, descriptor: socket.number, interests: [.read, .persistent])
         register()
     }
-
-    /// Nothing is said of records until `resume`.
-    package func pause() { unregister() }
-
-    package func resume() { if !isRegistered { register() } }
 
     package override func becameReady(_ readiness: Readiness) { received() }
 }

@@ -140,7 +140,13 @@ class ServerStream: WorkerStream {
     /// All answers have left: a client that was made to wait for that may go on.
     final func answersTaken() {
         if phase == .head { goOn() }
-        if worker.clock(of: number) == .write { setClock(phase == .lingering ? .linger : .keepAlive) }
+        guard worker.clock(of: number) == .write else { return }
+        switch phase {
+        case .lingering: setClock(.linger)
+        // What is held has no clock of its client's.
+        case .exchange: setClock(nil)
+        case .preamble, .head, .discarding, .tunnel, .lines: setClock(.keepAlive)
+        }
     }
 
     private func goOn() {
@@ -349,7 +355,7 @@ class ServerStream: WorkerStream {
         case .recheck(let recheck): beginExchange(recheck.poll.manner)
         }
         goOn(input: connection.input, output: connection.output)
-        watchOutput()
+        if phase != .exchange { watchOutput() }
         if queuedBytes > Self.waitingAnswersLimit { pauseReading() }
     }
 

@@ -82,14 +82,15 @@ final class SharedRechecks: Sendable {
 
     // MARK: Polls that take each other's place
 
-    /// A poll takes the place of the one that has it, unless that one is newer: then it has been held by another
-    /// process until now.
+    /// A poll takes the place of the one that has it.
     ///
-    /// - Parameter startedAt: when it came.
+    /// - Parameters:
+    ///   - startedAt: when it came.
+    ///   - isNew: false: another process has held it until now, and one that has the place may be newer.
     /// - Returns: the poll whose place is taken, which may be its own.
-    func supersede(_ key: [UInt8], by place: Place, startedAt: Moment) -> Place? {
+    func supersede(_ key: [UInt8], by place: Place, startedAt: Moment, isNew: Bool = true) -> Place? {
         newest.withLock { newest in
-            if let there = newest[key], there.startedAt > startedAt { return place }
+            if !isNew, let there = newest[key], there.startedAt > startedAt { return place }
             let old = newest[key]?.place
             newest[key] = (place, startedAt)
             return old

@@ -69,9 +69,16 @@ final class StoreThread {
             let now = Moment(nanoseconds: EventLoop.monotonicNanoseconds())
             hub.withPool { $0.setLimits(limits, now: now) }
         case .changes(let changes, let address):
+            let now = Moment(nanoseconds: EventLoop.monotonicNanoseconds())
+            let outcomes = changes.map { change in
+                guard change.isUnwritten else { return PoolOutcome.notStored(reason) }
+                return hub.publish(from: nil) { $0.make(change, now: now) }.result
+            }
             queue.release(changes)
-            guard let address else { return queue.count { $0.unwritten += UInt64(changes.count) } }
-            let outcomes = changes.map { _ in PoolOutcome.notStored(reason) }
+            guard let address else {
+                let refused = changes.count { !$0.isUnwritten }
+                return queue.count { $0.unwritten += UInt64(refused) }
+            }
             hub.door(of: address.worker).post(
                 .settled([StoreReply(stream: address.stream, serial: address.serial, outcomes: outcomes)]))
         }

@@ -102,11 +102,16 @@ extension ListeningSockets {
     }
 
     /// Gives the control socket's file the mode, owner and group of a configuration.
-    func setRights(of control: Configuration.Control) throws(Server.StartError) {
+    ///
+    /// - Parameter kept: what it has where the configuration names none; nil: this process' own.
+    func setRights(
+        of control: Configuration.Control, keeping kept: Privileges.OfFile? = nil
+    ) throws(Server.StartError) {
         do {
-            let owner = try control.owner.map { try Privileges.userID($0).user } ?? geteuid()
-            let group = try control.group.map { try Privileges.groupID($0) } ?? getegid()
-            if Privileges.has(control.socket, mode: control.mode, owner: owner, group: group) { return }
+            let owner = try control.owner.map { try Privileges.userID($0).user } ?? kept?.owner ?? geteuid()
+            let group = try control.group.map { try Privileges.groupID($0) } ?? kept?.group ?? getegid()
+            let wanted = Privileges.OfFile(mode: control.mode, owner: owner, group: group)
+            if Privileges.ofFile(control.socket) == wanted { return }
             try Privileges.setMode(control.socket, control.mode)
             try Privileges.give(control.socket, owner: owner, group: group)
         } catch {

@@ -154,7 +154,8 @@ final class ListeningSockets {
         bound = []
         if isReplacing, let control, let wanted = configuration.control, !control.isAdopted {
             do throws(Server.StartError) {
-                try setRights(of: wanted)
+                // What the configuration does not name stays: a directory or somebody else may have decided on it.
+                try setRights(of: wanted, keeping: Privileges.ofFile(wanted.socket))
             } catch {
                 log.error("\(error)")
             }
@@ -296,7 +297,8 @@ final class ListeningSockets {
             {
                 try Privileges.give(
                     wanted.socket, owner: wanted.owner == nil ? user.user : nil,
-                    group: wanted.group == nil ? group : nil)
+                    // Others than root give a file to no group.
+                    group: wanted.group == nil && geteuid() == 0 ? group : nil)
             }
             try Privileges.become(user: user.user, group: group)
         } catch {

@@ -39,11 +39,19 @@ enum Privileges {
         guard unsafe chmod(path, mode) == 0 else { throw SystemError("chmod") }
     }
 
-    /// Whether a file has this mode, owner and group.
-    static func has(_ path: String, mode: UInt32, owner: uid_t, group: gid_t) -> Bool {
+    /// Who may do what with a file.
+    struct OfFile: Equatable {
+        /// Permission bits.
+        let mode: UInt32
+        let owner: uid_t
+        let group: gid_t
+    }
+
+    /// nil: there is none.
+    static func ofFile(_ path: String) -> OfFile? {
         var status = stat()
-        return unsafe lstat(path, &status) == 0 && status.st_mode & 0o7777 == mode && status.st_uid == owner
-            && status.st_gid == group
+        guard unsafe lstat(path, &status) == 0 else { return nil }
+        return OfFile(mode: status.st_mode & 0o7777, owner: status.st_uid, group: status.st_gid)
     }
 
     /// Becomes `user` for good: groups first, since only root may set them.

@@ -34,9 +34,11 @@ extension Server {
             supervisor.tell(.stopping(within: timeouts.drain, status: "draining"))
             // Workers that end take nothing any more.
             endReloads(Array(pendingReloads.keys))
+            // What has come from the process before this one is in front of that; that process ends by itself.
+            hear()
+            endAdoption()
             hub.tellAll(.drain(over: spread))
             sockets.close()
-            endAdoption()
         case .cut:
             hub.tellAll(.endNow)
             return true

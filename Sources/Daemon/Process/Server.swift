@@ -29,6 +29,8 @@ package final class Server {
     private var adopted: [AdoptedConnection] = []
     /// While the process before this one has something under way.
     var adoption: RecordSource?
+    /// What it has said while this one was being replaced.
+    var putAside: [RecordSocket.Record] = []
     /// Connections that came late.
     var adoptedCount = 0
     let launch: Launch

@@ -71,7 +71,7 @@ extension DownstreamStream {
     /// Takes its place among the polls that take each other's, if it is still held.
     private func join(_ key: [UInt8]?, _ place: SharedRechecks.Place, _ startedAt: Moment) {
         guard let key, self.place == place else { return }
-        let old = worker.hub.rechecks.supersede(key, by: place, startedAt: startedAt)
+        let old = worker.hub.rechecks.supersede(key, by: place, startedAt: startedAt, isNew: false)
         if let old { worker.supersede(old) }
     }
 

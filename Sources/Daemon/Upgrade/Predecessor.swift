@@ -75,8 +75,8 @@ package final class Predecessor {
 
     /// Blocks until the other process has let go of everything, or is no more. From then on this one has it.
     func take() throws(Refusal) {
-        try say(.taken)
         do throws(Refusal) {
+            try say(.taken)
             guard case .left = try next().record else {
                 throw Refusal(description: "the process that is to be replaced does not let go")
             }
@@ -97,6 +97,7 @@ package final class Predecessor {
         do throws(RecordSocket.Fault) {
             try socket.send(record.bytes)
         } catch {
+            hasEnded = error == .ended
             throw Refusal(description: "the process that is to be replaced can't be told: \(error)")
         }
     }

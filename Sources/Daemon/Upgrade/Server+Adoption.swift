@@ -25,7 +25,7 @@ extension Server {
             door.post(.adopt(share))
             door.post(.listen(sockets.share(of: index)))
         }
-        adoption = RecordSource(loop: loop, socket: predecessor.socket) { [unowned self] in hear(predecessor) }
+        adoption = RecordSource(loop: loop, socket: predecessor.socket) { [unowned self] in hear() }
     }
 
     /// Grants are there before a worker can be told that one of them counts no more.
@@ -37,17 +37,39 @@ extension Server {
         return (connection, adopted.descriptor)
     }
 
-    private func hear(_ predecessor: Predecessor) {
-        while adoption != nil {
+    /// Takes what the process before this one has said, if there still is one.
+    func hear() {
+        while adoption != nil, let predecessor {
             do {
                 guard let record = try predecessor.socket.receive(waiting: false) else { return }
-                if hasLeft { relay(record) } else { try take(HandoverRecord(record.bytes), record.descriptor) }
+                try take(record)
             } catch RecordSocket.Fault.ended {
                 return endAdoption()
             } catch {
                 log.error("what the process before this one hands over is lost: \(error)")
                 return endAdoption()
             }
+        }
+    }
+
+    private func take(_ record: RecordSocket.Record) throws {
+        switch successor?.stage {
+        case nil, .preparing: try take(HandoverRecord(record.bytes), record.descriptor)
+        // It is for whoever serves then.
+        case .quieting, .freezing, .taking: putAside.append(record)
+        case .serving: relay(record)
+        }
+    }
+
+    /// An upgrade has come to its end, whichever it was.
+    func takePutAside() {
+        let records = putAside
+        putAside = []
+        do {
+            for record in records { try take(record) }
+        } catch {
+            log.error("what the process before this one hands over is lost: \(error)")
+            endAdoption()
         }
     }
 

@@ -14,6 +14,8 @@ extension Server {
     private static let startTime: Int64 = 60_000_000_000
     /// Nanoseconds that publishers have to bring their requests to an end.
     private static let quietTime: Int64 = 5_000_000_000
+    /// Seconds for which a process that has left waits for the other one, which may be giving away all that it has.
+    private static let latePatience = 150
     /// Nanoseconds between two signs of life while the main thread gives away what there is and does nothing else.
     private static let signTime: Int64 = 1_000_000_000
 
@@ -31,7 +33,7 @@ extension Server {
         do throws(SystemError) {
             let started = try Successor(launch, asker: asker)
             successor = started
-            started.source = RecordSource(loop: loop, socket: started.socket) { [unowned self] in hear() }
+            started.source = RecordSource(loop: loop, socket: started.socket) { [unowned self] in hearSuccessor() }
             limit(Self.startTime, "it was not ready in time")
             lendListeners(to: started)
         } catch {
@@ -71,7 +73,7 @@ extension Server {
         } catch {
             if successor.stage != .serving, error == .ended {
                 // What it has said before its end says why.
-                hear()
+                hearSuccessor()
             } else {
                 refuse(successor, "\(error)")
             }
@@ -88,7 +90,7 @@ extension Server {
 
     // MARK: What the other process says
 
-    private func hear() {
+    private func hearSuccessor() {
         while let successor {
             do {
                 guard let record = try successor.socket.receive(waiting: false) else { return }
@@ -110,8 +112,6 @@ extension Server {
         switch (record, successor.stage) {
         case (.prepared, .preparing):
             successor.stage = .quieting
-            // What the process before this one hands over is for whoever serves then.
-            adoption?.pause()
             let timer = LoopTimer(loop: loop) { [unowned self] in freezeWorkers() }
             timer.set(loop.now + Self.quietTime)
             successor.timer = timer
@@ -214,8 +214,9 @@ extension Server {
         supervisor.retire()
         signTimer = nil
         sockets.letGo()
-        adoption?.resume()
+        successor.socket.setPatience(seconds: Self.latePatience)
         hub.tellAll(.leave)
+        takePutAside()
         answer(successor.asker, .serves(process: successor.child.id))
         log.notice(
             "another process serves; this one ends with what it has begun",
@@ -259,7 +260,7 @@ extension Server {
         guard let successor, successor.stage != .serving else { return }
         self.successor = nil
         successor.end()
-        adoption?.resume()
+        defer { takePutAside() }
         switch successor.stage {
         case .preparing, .serving: break
         case .quieting, .freezing: hub.tellAll(.goOnServing)

@@ -48,8 +48,9 @@ extension Worker {
         // Each held poll has all that is there, and its position is the pool's newest.
         switchboard.noticedAll()
         while let (number, action) = switchboard.nextWoken() { perform(action, on: number) }
-        handover.stage = .frozen
         let grants = hub.rechecks.handedGrants
+        endUngranted(grants)
+        handover.stage = .frozen
         var handed: [Handed] = []
         for case let stream? in streams {
             guard let connection = stream.handed(grants), let number = stream.lentNumber else { continue }
@@ -59,6 +60,16 @@ extension Worker {
                 Handed(record: HandoverRecord.connection(connection).bytes, number: number, owner: nil))
         }
         server.inbox.post(.handed(number, handed))
+    }
+
+    /// Ends polls whose grant has been taken back; the notice of that may still be on its way.
+    private func endUngranted(_ grants: [UInt64: HandedGrant]) {
+        for number in switchboard.heldConnections {
+            guard let stream = streams[number] as? DownstreamStream, stream.grantSerial != 0,
+                grants[stream.grantSerial] == nil
+            else { continue }
+            perform(switchboard.finish(number, .revoked), on: number)
+        }
     }
 
     /// The other process serves: what it has is let go of here.
@@ -123,6 +134,7 @@ extension Worker {
             handover.isQuiet = true
             server.inbox.post(.quiet(number))
         case .quiet: break
+        case .left where isDraining: break
         case .left:
             handOverFree()
             endHeld()

@@ -110,10 +110,10 @@ extension Worker {
 
     /// The limit is the process', so another worker's connections may have made room: it is looked at now and then.
     func resumeAccepting() {
-        guard let until = acceptPausedUntil, loop.now >= until, handover.stage == .serving else { return }
+        guard let until = acceptPausedUntil, loop.now >= until, !handover.stage.isParting else { return }
         // These are not under the limit, but they have paused themselves if no descriptor was left.
         adminListener?.resume()
-        if !isDraining { controlListener?.resume() }
+        if !isDraining, handover.stage == .serving { controlListener?.resume() }
         guard server.connectionCount < service.connectionsLimit, !isDraining else {
             makeRoom()
             acceptPausedUntil = loop.now + Self.acceptPause
