@@ -25,7 +25,6 @@ extern int accept4(int descriptor, struct sockaddr *address, socklen_t *length, 
 extern int pthread_setname_np(pthread_t thread, const char *name);
 
 // Descriptors travel beside bytes in control messages (unix(7)), which are built and read by macros alone.
-#include <errno.h>
 #include <string.h>
 
 // Sends bytes with a descriptor, or without one where it is below zero. As sendmsg(2).
@@ -52,8 +51,8 @@ static inline ssize_t shim_send_with_descriptor(int number, const void *bytes, s
     return sendmsg(number, &message, MSG_NOSIGNAL);
 }
 
-// Receives bytes and the descriptor that came beside them, -1 if none did. As recvmsg(2); a descriptor that there was
-// no room for fails with EMFILE.
+// Receives bytes and the descriptor that came beside them: -1 if none did, -2 if the process may have no further one. As
+// recvmsg(2).
 static inline ssize_t shim_receive_with_descriptor(
     int number, void *bytes, size_t count, int flags, int *descriptor) {
     struct iovec part = {bytes, count};
@@ -75,10 +74,7 @@ static inline ssize_t shim_receive_with_descriptor(
             memcpy(descriptor, CMSG_DATA(head), sizeof(int));
         }
     }
-    if (message.msg_flags & MSG_CTRUNC) {
-        errno = EMFILE;
-        return -1;
-    }
+    if (message.msg_flags & MSG_CTRUNC) *descriptor = -2;
     return received;
 }
 

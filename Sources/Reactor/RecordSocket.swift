@@ -11,6 +11,7 @@ import Synchronization
 package final class RecordSocket: Sendable {
     package struct Record: Sendable {
         package let bytes: [UInt8]
+        /// nil also for one that was lost, since the process may have no more.
         package let descriptor: PassedDescriptor?
     }
 
@@ -37,7 +38,7 @@ package final class RecordSocket: Sendable {
     private struct Incoming {
         var bytes: [UInt8] = []
         var start = 0
-        /// Numbers of descriptors whose records are not whole yet.
+        /// Numbers of descriptors whose records are not whole yet; below zero for one that was lost.
         var descriptors: [Int32] = []
     }
 
@@ -68,7 +69,7 @@ package final class RecordSocket: Sendable {
     }
 
     deinit {
-        incoming.withLock { incoming in for number in incoming.descriptors { _ = close(number) } }
+        incoming.withLock { incoming in for number in incoming.descriptors where number >= 0 { _ = close(number) } }
     }
 
     /// Two ends; the second one is for another process.
@@ -131,8 +132,8 @@ package final class RecordSocket: Sendable {
         while true {
             let (record, descriptor) = try incoming.withLock { incoming throws(Fault) in try Self.next(&incoming) }
             if let record {
-                return Record(
-                    bytes: record, descriptor: descriptor.map { PassedDescriptor(FileDescriptor(owning: $0)) })
+                let passed = descriptor.map { PassedDescriptor(FileDescriptor(owning: $0)) }
+                return Record(bytes: record, descriptor: passed)
             }
             guard try read(waiting: waiting) else { return nil }
         }
@@ -158,7 +159,7 @@ package final class RecordSocket: Sendable {
                 incoming.start = 0
             }
             incoming.bytes += buffer[..<count]
-            if lent >= 0 { incoming.descriptors.append(lent) }
+            if lent != -1 { incoming.descriptors.append(lent) }
         }
         return true
     }
@@ -175,7 +176,8 @@ package final class RecordSocket: Sendable {
         incoming.start += headBytes + length
         guard flag == 1 else { return (record, nil) }
         guard !incoming.descriptors.isEmpty else { throw .malformed }
-        return (record, incoming.descriptors.removeFirst())
+        let number = incoming.descriptors.removeFirst()
+        return (record, number >= 0 ? number : nil)
     }
 }
 

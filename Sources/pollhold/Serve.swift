@@ -19,6 +19,7 @@ struct Serve: ParsableCommand {
     var salvage = false
 
     func run() throws {
+        Server.ignoreSignalsForOthers()
         let environment = processEnvironment()
         var predecessor: Predecessor?
         do {

@@ -45,6 +45,8 @@ package final class Server {
 
     var accessWriter: LogWriter?
     private var threads: [LoopThread] = []
+    /// Kept here for as long as it serves: what a local name holds may go with its last use.
+    private var signals: [SignalSource] = []
     private var runningWorkers = 0
     private var failure: SystemError?
     var reloads: ReloadLedger
@@ -53,6 +55,10 @@ package final class Server {
     let logSettings: OperationalLog.Settings
     /// Log writers that nobody writes to any more; they end when they have written what they have.
     var retired: [LogWriter] = []
+
+    /// To be called first. What is sent to all processes of the program, as for a rotation of logs, is not meant for
+    /// one that starts.
+    package static func ignoreSignalsForOthers() { SignalSource.ignore([SIGHUP, SIGUSR1, SIGUSR2]) }
 
     /// Binds everything, so that a daemon that cannot serve says so before it is called started.
     ///
@@ -73,8 +79,6 @@ package final class Server {
         let given = try GivenSockets(environment, for: configuration)
         SignalSource.ignoreBrokenPipes()
         SignalSource.ignoreFileSizeLimit()
-        // Sent to all processes of the program, as for a rotation of logs, they are not meant for one that starts.
-        SignalSource.ignore([SIGHUP, SIGUSR1, SIGUSR2])
         CoreDump.leaveOutMemory()
         descriptorsLimit = DescriptorLimit.raise()
         do {
@@ -119,9 +123,8 @@ package final class Server {
     ///
     /// - Returns: the process' exit status.
     package func run() throws(StartError) -> Int32 {
-        var sources: [SignalSource]
         do {
-            sources = try begin()
+            try begin()
         } catch {
             sockets.giveUp()
             writer.end()
@@ -150,10 +153,10 @@ package final class Server {
         signTimer = nil
         watch = nil
         endAdoption()
-        sources = []
+        signals = []
         // It has ended by itself, and that is not to look like something else.
         SignalSource.ignore([SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2])
-        withExtendedLifetime((sources, inbox)) {}
+        withExtendedLifetime(inbox) {}
         for thread in threads { thread.join() }
         opened.end()
         sockets.removeFiles()
@@ -171,14 +174,14 @@ package final class Server {
     // MARK: Start
 
     /// All that can fail before it serves.
-    private func begin() throws -> [SignalSource] {
+    private func begin() throws {
         warnOfOldLibrary()
         let service = makeService(configuration, upstream)
         watch = try UpstreamWatch(loop: loop, group: upstream)
         try opened.startThread(hub: hub, log: log)
         try startWorkers(service)
         // Who hears that it serves may send a signal at once.
-        let sources = [
+        signals = [
             signal(SIGTERM) { $0.askedToEnd() }, signal(SIGINT) { $0.askedToEnd() },
             signal(SIGHUP) { $0.reload(for: nil) }, signal(SIGUSR1) { $0.reopenLogs() },
             signal(SIGUSR2) { $0.upgrade(for: nil) },
@@ -188,7 +191,6 @@ package final class Server {
         sockets.settle(log: log)
         tellStart()
         tellReady()
-        return sources
     }
 
     private func startWorkers(_ service: Service) throws(StartError) {

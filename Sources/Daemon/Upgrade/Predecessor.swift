@@ -67,6 +67,8 @@ package final class Predecessor {
             switch (record, descriptor) {
             case (.pool(let part), nil): state.pool.add(part)
             case (.connection(let connection), let descriptor?): state.connections.append((connection, descriptor))
+            case (.connection, nil):
+                throw Refusal(description: "no descriptor is left for connections that are to be taken over")
             case (.complete, nil): return state
             default: throw Refusal(description: "the process that is to be replaced hands over something else")
             }

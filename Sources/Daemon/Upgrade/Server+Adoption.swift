@@ -80,6 +80,7 @@ extension Server {
             door.connectionsChanged(by: 1)
             hub.door(of: WorkerNumber(adoptedCount % configuration.workers)).post(
                 .adopt([withGrant((connection, descriptor))]))
+        case (.connection, nil): log.error("a connection is lost that was to be taken over: no descriptor is left")
         case (.late(let event), nil): hub.door(of: WorkerNumber(0)).post(.late(event))
         default: throw .malformed
         }

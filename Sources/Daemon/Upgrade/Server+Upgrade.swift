@@ -137,7 +137,7 @@ extension Server {
         successor.source = nil
         successor.socket.end()
         _ = successor.child.exit(within: 1)
-        log.error("the process that took the place of this one takes nothing more: \(reason)")
+        log.warning("the process that took the place of this one takes nothing more: \(reason)")
         endAdoption()
         if !drainPlan.isLeaving { goOnLeaving() }
     }

@@ -187,6 +187,10 @@ extension Worker {
     func adopt(_ connections: [AdoptedConnection]) {
         server.connectionsChanged(by: -connections.count)
         for (connection, descriptor) in connections {
+            if isSurplus(connection) {
+                figures.shedConnections += 1
+                continue
+            }
             let socket = StreamSocket(accepted: descriptor.take())
             figures.adopted += 1
             switch connection.kind {
@@ -198,6 +202,17 @@ extension Worker {
                 stream.goOn(as: connection)
             }
         }
+    }
+}
+
+extension Worker {
+    /// At the limit connections on which nothing happens are the first that go, those among them that were another
+    /// process' until now.
+    private func isSurplus(_ connection: HandedConnection) -> Bool {
+        guard connection.kind == .client, case .idle(isNew: false, _, _) = connection.state,
+            connection.input.isEmpty, connection.output.isEmpty
+        else { return false }
+        return server.connectionCount >= service.connectionsLimit
     }
 }
 
