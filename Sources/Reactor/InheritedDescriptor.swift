@@ -12,13 +12,17 @@ package enum InheritedDescriptor: Equatable, Sendable {
     case noStream
     case notListening
 
-    /// Numbers below which inherited descriptors are looked for: the usual soft limit.
-    private static let numbersLimit: Int32 = 1024
-
-    /// Lets no process that this one starts have what it has inherited but the standard three. To be called before
-    /// anything is opened that is to be handed to one.
+    /// Lets no process that this one starts have what it has inherited but the standard three, whatever numbers they
+    /// have. To be called before anything is opened that is to be handed to one.
     package static func closeAllOnExec() {
-        for number in 3..<numbersLimit {
+        guard let directory = unsafe opendir("/proc/self/fd") else { return }
+        defer { unsafe _ = closedir(directory) }
+        while let entry = unsafe readdir(directory) {
+            let name = unsafe withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
+                unsafe String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            // Links to itself and to its parent are none.
+            guard let number = Int32(name), number > 2 else { continue }
             let flags = fcntl(number, F_GETFD)
             if flags >= 0 { _ = fcntl(number, F_SETFD, flags | FD_CLOEXEC) }
         }

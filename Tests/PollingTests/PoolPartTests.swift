@@ -19,7 +19,7 @@ struct PoolPartTests {
 
     /// A pool that has seen some of everything.
     static func pool(seed: UInt64) throws -> (pool: MessagePool, now: Moment) {
-        var (random, now) = (SplitMix(state: seed), Moment(nanoseconds: 1))
+        var (random, now) = (Seeded(state: seed), Moment(nanoseconds: 1))
         var pool = MessagePool(limits: limits)
         for number in 0..<Int.random(in: 0..<120, using: &random) {
             let channel = try name(.random(in: 0..<8, using: &random))
@@ -86,16 +86,5 @@ struct PoolPartTests {
         let name = try Self.name(1)
         #expect(other.isQuiet([name], since: pool.lastNumber))
         #expect(!other.isQuiet([name], since: pool.lastNumber - 1))
-    }
-}
-
-private struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
     }
 }
