@@ -51,8 +51,6 @@ package struct PoolAssembly {
         self.now = now
     }
 
-    package var messagesCount: Int { restoring?.messagesCount ?? 0 }
-
     package mutating func add(_ part: PoolPart) {
         switch part {
         case .head(let epoch, let lastNumber, let forgottenThrough):

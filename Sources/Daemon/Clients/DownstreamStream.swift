@@ -28,13 +28,13 @@ final class DownstreamStream: ServerStream {
     /// Whom the poll under way is counted for.
     var pollKey = ClientKey.nobody
     /// What an answer that is still being written took from its channels.
-    private(set) var takenInFlight: [TakenPosition] = []
+    private var takenInFlight: [TakenPosition] = []
     /// The other end; behind a proxy that says so, the end that it names.
     private(set) var peer: Peer
     /// The connection is counted for its peer.
     private var isCounted = false
     /// Requests of this connection, the one under way among them.
-    private(set) var requestCount: UInt32 = 0
+    private var requestCount: UInt32 = 0
 
     /// - Parameter hasProxyHeader: the connection begins with a PROXY header.
     init(worker: Worker, socket: consuming StreamSocket, peer: Peer, hasProxyHeader: Bool) {
@@ -216,7 +216,7 @@ final class DownstreamStream: ServerStream {
         }
     }
 
-    func endPlace() {
+    private func endPlace() {
         if case .poll(let held?) = exchange { worker.hub.rechecks.ended(held.key, held.place) }
     }
 
