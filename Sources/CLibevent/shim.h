@@ -27,54 +27,58 @@ extern int pthread_setname_np(pthread_t thread, const char *name);
 // Descriptors travel beside bytes in control messages (unix(7)), which are built and read by macros alone.
 #include <string.h>
 
-// Sends bytes with a descriptor, or without one where it is below zero. As sendmsg(2).
-static inline ssize_t shim_send_with_descriptor(int number, const void *bytes, size_t count, int descriptor) {
-    struct iovec part = {(void *)bytes, count};
+// Bytes, and room for one descriptor beside them.
+struct shim_message {
+    struct msghdr head;
+    struct iovec part;
     union {
         char bytes[CMSG_SPACE(sizeof(int))];
         struct cmsghdr alignment;
     } room;
-    struct msghdr message;
-    memset(&message, 0, sizeof message);
-    message.msg_iov = &part;
-    message.msg_iovlen = 1;
+};
+
+static inline void shim_prepare(struct shim_message *message, void *bytes, size_t count) {
+    memset(message, 0, sizeof *message);
+    message->part.iov_base = bytes;
+    message->part.iov_len = count;
+    message->head.msg_iov = &message->part;
+    message->head.msg_iovlen = 1;
+    message->head.msg_control = message->room.bytes;
+    message->head.msg_controllen = sizeof message->room.bytes;
+}
+
+// Sends bytes with a descriptor, or without one where it is below zero. As sendmsg(2).
+static inline ssize_t shim_send_with_descriptor(int number, const void *bytes, size_t count, int descriptor) {
+    struct shim_message message;
+    shim_prepare(&message, (void *)bytes, count);
     if (descriptor >= 0) {
-        memset(&room, 0, sizeof room);
-        message.msg_control = room.bytes;
-        message.msg_controllen = sizeof room.bytes;
-        struct cmsghdr *head = CMSG_FIRSTHDR(&message);
-        head->cmsg_level = SOL_SOCKET;
-        head->cmsg_type = SCM_RIGHTS;
-        head->cmsg_len = CMSG_LEN(sizeof(int));
-        memcpy(CMSG_DATA(head), &descriptor, sizeof(int));
+        struct cmsghdr *right = CMSG_FIRSTHDR(&message.head);
+        right->cmsg_level = SOL_SOCKET;
+        right->cmsg_type = SCM_RIGHTS;
+        right->cmsg_len = CMSG_LEN(sizeof(int));
+        memcpy(CMSG_DATA(right), &descriptor, sizeof(int));
+    } else {
+        message.head.msg_control = NULL;
+        message.head.msg_controllen = 0;
     }
-    return sendmsg(number, &message, MSG_NOSIGNAL);
+    return sendmsg(number, &message.head, MSG_NOSIGNAL);
 }
 
 // Receives bytes and the descriptor that came beside them: -1 if none did, -2 if the process may have no further one. As
 // recvmsg(2).
 static inline ssize_t shim_receive_with_descriptor(
     int number, void *bytes, size_t count, int flags, int *descriptor) {
-    struct iovec part = {bytes, count};
-    union {
-        char bytes[CMSG_SPACE(sizeof(int))];
-        struct cmsghdr alignment;
-    } room;
-    struct msghdr message;
-    memset(&message, 0, sizeof message);
-    message.msg_iov = &part;
-    message.msg_iovlen = 1;
-    message.msg_control = room.bytes;
-    message.msg_controllen = sizeof room.bytes;
+    struct shim_message message;
+    shim_prepare(&message, bytes, count);
     *descriptor = -1;
-    ssize_t received = recvmsg(number, &message, flags | MSG_CMSG_CLOEXEC);
+    ssize_t received = recvmsg(number, &message.head, flags | MSG_CMSG_CLOEXEC);
     if (received < 0) return received;
-    for (struct cmsghdr *head = CMSG_FIRSTHDR(&message); head; head = CMSG_NXTHDR(&message, head)) {
-        if (head->cmsg_level == SOL_SOCKET && head->cmsg_type == SCM_RIGHTS) {
-            memcpy(descriptor, CMSG_DATA(head), sizeof(int));
+    for (struct cmsghdr *right = CMSG_FIRSTHDR(&message.head); right; right = CMSG_NXTHDR(&message.head, right)) {
+        if (right->cmsg_level == SOL_SOCKET && right->cmsg_type == SCM_RIGHTS) {
+            memcpy(descriptor, CMSG_DATA(right), sizeof(int));
         }
     }
-    if (message.msg_flags & MSG_CTRUNC) *descriptor = -2;
+    if (message.head.msg_flags & MSG_CTRUNC) *descriptor = -2;
     return received;
 }
 

@@ -8,13 +8,6 @@ import Reactor
 
 /// A reload that not all workers have taken.
 struct PendingReload {
-    /// A stream of a worker that waits for the answer.
-    struct Asker {
-        let worker: WorkerNumber
-        let stream: Int
-        let serial: UInt64
-    }
-
     /// nil: a signal asked.
     let asker: Asker?
     /// Sections that differ.
@@ -26,7 +19,7 @@ struct PendingReload {
 extension Server {
     /// Reads the file again. A file with errors changes nothing; what is wrong is told to the asker, the log, the
     /// status and the metrics.
-    func reload(for asker: PendingReload.Asker?) {
+    func reload(for asker: Asker?) {
         if !drainPlan.isLeaving { supervisor.tell(.reloading(microseconds: EventLoop.monotonicNanoseconds() / 1000)) }
         do {
             try takeConfiguration(for: asker)
@@ -37,7 +30,7 @@ extension Server {
         }
     }
 
-    private func refuse(_ errors: [String], _ asker: PendingReload.Asker?) {
+    private func refuse(_ errors: [String], _ asker: Asker?) {
         door.reloads.refused += 1
         door.reloads.error = errors.joined(separator: "\n")
         for error in errors { log.error("\(error)") }
@@ -48,12 +41,12 @@ extension Server {
         answer(asker, errors)
     }
 
-    private func answer(_ asker: PendingReload.Asker?, _ errors: [String]) {
+    private func answer(_ asker: Asker?, _ errors: [String]) {
         guard let asker else { return }
-        hub.door(of: asker.worker).post(.reloaded(stream: asker.stream, serial: asker.serial, errors: errors))
+        hub.door(of: asker.worker).post(.reloaded(asker, errors: errors))
     }
 
-    private func takeConfiguration(for asker: PendingReload.Asker?) throws {
+    private func takeConfiguration(for asker: Asker?) throws {
         guard !drainPlan.isLeaving else { throw StartError(description: "this process is ending; nothing is reloaded") }
         guard successor == nil else {
             throw StartError(

@@ -266,11 +266,9 @@ package final class Server {
         case .ended: runningWorkers -= 1
         case .here(let worker):
             if let finding = watchdog.answered(worker.index) { tell(finding) }
-        case .reload(let worker, let stream, let serial):
-            reload(for: PendingReload.Asker(worker: worker, stream: stream, serial: serial))
+        case .reload(let asker): reload(for: asker)
         case .serves(let worker, let generation): serves(worker, generation)
-        case .upgrade(let worker, let stream, let serial):
-            upgrade(for: PendingReload.Asker(worker: worker, stream: stream, serial: serial))
+        case .upgrade(let asker): upgrade(for: asker)
         case .quiet(let worker): isQuiet(worker)
         case .handed(let worker, let handed): self.handed(worker, handed)
         case .late(let event): tellLate(event)

@@ -99,15 +99,21 @@ enum ServerNotice: Sendable {
     case here(WorkerNumber)
     /// The worker serves by this configuration.
     case serves(WorkerNumber, generation: UInt64)
-    /// A publisher asks for a reload; the answer goes to this stream of this worker.
-    case reload(worker: WorkerNumber, stream: Int, serial: UInt64)
-    /// The same for an upgrade.
-    case upgrade(worker: WorkerNumber, stream: Int, serial: UInt64)
+    case reload(Asker)
+    case upgrade(Asker)
     /// No publisher's request is under way at this worker.
     case quiet(WorkerNumber)
     /// For the process that takes the place of this one.
     case handed(WorkerNumber, [Handed])
     case late(LateEvent)
+}
+
+/// A publisher's stream that waits for what the main thread makes of its request.
+struct Asker {
+    let worker: WorkerNumber
+    let stream: Int
+    /// Tells it from a later one with the same number.
+    let serial: UInt64
 }
 
 /// What the main thread or another worker tells a worker.
@@ -136,8 +142,8 @@ enum WorkerNotice: Sendable {
     case granted(UpstreamGroup, ticket: UInt64, server: Balancer.ServerNumber)
     /// The time for draining is up.
     case endNow
-    /// The answer to a reload that a stream asked for; empty errors: it took effect.
-    case reloaded(stream: Int, serial: UInt64, errors: [String])
+    /// The answer to a reload; empty errors: it took effect.
+    case reloaded(Asker, errors: [String])
     /// What has come of changes that streams asked for.
     case settled([StoreReply])
     /// Another process is to take the place of this one: `HandoverStage` says what follows.
@@ -149,6 +155,6 @@ enum WorkerNotice: Sendable {
     case adopt([AdoptedConnection])
     /// On behalf of the process that this one has replaced.
     case late(LateEvent)
-    /// The answer to an upgrade that a stream asked for.
-    case upgraded(stream: Int, serial: UInt64, UpgradeResult)
+    /// The answer to an upgrade.
+    case upgraded(Asker, UpgradeResult)
 }

@@ -24,7 +24,7 @@ extension Server {
 
     // MARK: Start
 
-    func upgrade(for asker: PendingReload.Asker?) {
+    func upgrade(for asker: Asker?) {
         if let reason = reasonAgainstUpgrade {
             log.error("not upgraded: \(reason)")
             return answer(asker, .refused(reason))
@@ -278,14 +278,14 @@ extension Server {
         failed(reason, successor.asker)
     }
 
-    private func failed(_ reason: String, _ asker: PendingReload.Asker?) {
+    private func failed(_ reason: String, _ asker: Asker?) {
         door.reloads.upgradesFailed += 1
         log.error("the upgrade has failed, and this process goes on: \(reason)")
         answer(asker, .failed(reason))
     }
 
-    private func answer(_ asker: PendingReload.Asker?, _ result: UpgradeResult) {
+    private func answer(_ asker: Asker?, _ result: UpgradeResult) {
         guard let asker else { return }
-        hub.door(of: asker.worker).post(.upgraded(stream: asker.stream, serial: asker.serial, result))
+        hub.door(of: asker.worker).post(.upgraded(asker, result))
     }
 }

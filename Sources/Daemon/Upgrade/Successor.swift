@@ -32,7 +32,7 @@ final class Successor {
 
     let child: ChildProcess
     let socket: RecordSocket
-    let asker: PendingReload.Asker?
+    let asker: Asker?
     var stage = Stage.preparing
     var source: RecordSource?
     var timer: LoopTimer?
@@ -41,7 +41,7 @@ final class Successor {
     var handed: [Handed] = []
 
     /// Starts it.
-    init(_ launch: Launch, asker: PendingReload.Asker?) throws(SystemError) {
+    init(_ launch: Launch, asker: Asker?) throws(SystemError) {
         let (own, other) = try RecordSocket.pair()
         child = try launch.start(handing: other)
         socket = own

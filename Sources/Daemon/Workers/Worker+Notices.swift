@@ -24,9 +24,7 @@ extension Worker {
         case .areYouThere: reportPresence()
         case .drain(let spread): drain(over: spread)
         case .endNow: endNow()
-        case .reloaded(let stream, let serial, let errors):
-            guard let stream = streams[stream] as? ControlStream, stream.serial == serial else { return }
-            stream.reloaded(errors: errors)
+        case .reloaded(let asker, let errors): stream(of: asker)?.reloaded(errors: errors)
         case .settled(let replies): settled(replies)
         case .becomeQuiet: becomeQuiet()
         case .freeze: handover.isFreezeDue = true
@@ -34,9 +32,7 @@ extension Worker {
         case .leave: leave()
         case .adopt(let connections): adopt(connections)
         case .late(let event): perform(event)
-        case .upgraded(let stream, let serial, let result):
-            guard let stream = streams[stream] as? ControlStream, stream.serial == serial else { return }
-            stream.upgraded(result)
+        case .upgraded(let asker, let result): stream(of: asker)?.upgraded(result)
         }
     }
 

@@ -254,12 +254,18 @@ final class Worker {
 
     func reportPresence() { server.inbox.post(.here(number)) }
 
-    func askForReload(for stream: ControlStream) {
-        server.inbox.post(.reload(worker: number, stream: stream.number, serial: stream.serial))
+    func askForReload(for stream: ControlStream) { server.inbox.post(.reload(asker(stream))) }
+
+    func askForUpgrade(for stream: ControlStream) { server.inbox.post(.upgrade(asker(stream))) }
+
+    private func asker(_ stream: ControlStream) -> Asker {
+        Asker(worker: number, stream: stream.number, serial: stream.serial)
     }
 
-    func askForUpgrade(for stream: ControlStream) {
-        server.inbox.post(.upgrade(worker: number, stream: stream.number, serial: stream.serial))
+    /// The stream that asked; nil: it has gone.
+    func stream(of asker: Asker) -> ControlStream? {
+        guard let stream = streams[asker.stream] as? ControlStream, stream.serial == asker.serial else { return nil }
+        return stream
     }
 
     // MARK: The turn
