@@ -16,15 +16,19 @@ extension MessagePool {
         guard let index = names[name], let entry = entries[Int(index)], entry.isInUse else { return nil }
         return ChannelFigures(
             depth: entry.slots.count, lastID: entry.slots.last.map { slab[$0].id }, bytes: entry.bytes,
-            waiting: entry.holds.count + entry.watches.count)
+            waiting: Self.waiting(entry))
     }
+
+    /// A hold that a publish has released waits no more, though its worker may still have to say that it has answered
+    /// it. What a signal means for the poll of a recheck only the app can tell.
+    private static func waiting(_ entry: ChannelEntry) -> Int { entry.holds.unclaimed + entry.watches.count }
 
     /// The channels on which most polls wait, those first, and among equals by name. O(channels) under the lock, and so
     /// for an operator alone.
     package func busiestChannels(prefix: [UInt8], limit: Int) -> [(name: ChannelName, figures: ChannelFigures)] {
         let waiting = entries.compactMap { entry -> (name: ChannelName, waiting: Int)? in
             guard let entry, entry.isInUse, entry.name.bytes.starts(with: prefix) else { return nil }
-            return (entry.name, entry.holds.count + entry.watches.count)
+            return (entry.name, Self.waiting(entry))
         }
         let first = waiting.sorted { one, other in
             if one.waiting != other.waiting { return one.waiting > other.waiting }
@@ -51,7 +55,7 @@ package struct ChannelFigures: Equatable, Sendable {
     package let depth: Int
     package let lastID: UInt64?
     package let bytes: Int
-    /// Polls held on it.
+    /// Polls held on it that no publish has released.
     package let waiting: Int
 }
 

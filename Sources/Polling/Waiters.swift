@@ -7,6 +7,8 @@ struct Waiters {
     /// The number of that publish: whoever waits from a position below it is claimed.
     private(set) var claimedBy: UInt64 = 0
     private(set) var workers = WorkerSet()
+    /// Those that no publish has counted.
+    var unclaimed: Int { count - claimed }
 
     mutating func add(of worker: WorkerNumber) {
         count += 1
@@ -30,7 +32,7 @@ struct Waiters {
 
     /// Counts those that no earlier publish has counted.
     mutating func claim(by number: UInt64) -> Int {
-        let released = count - claimed
+        let released = unclaimed
         guard released > 0 else { return 0 }
         claimed = count
         claimedBy = number

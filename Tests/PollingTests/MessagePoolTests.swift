@@ -182,7 +182,10 @@ struct MessagePoolTests {
             withdrawal.ended = channels.map { ($0, after) }
             held.append(withdrawal)
         }
+        #expect(pool.describe(try name("a"))?.waiting == 3)
         #expect(try pool.publish([item("a"), item("a")], now: moment(0)).receipts.map(\.waiting) == [3, 0])
+        #expect(pool.describe(try name("a"))?.waiting == 0, "their answers may be on their way")
+        #expect(pool.figures.waiting == 3)
         for withdrawal in held { pool.withdraw(withdrawal, by: WorkerNumber(0)) }
         #expect(pool.figures.waiting == 0)
         #expect(try pool.publish([item("a")], now: moment(0)).receipts[0].waiting == 0)

@@ -223,10 +223,11 @@ final class DownstreamStream: ServerStream {
     /// Does what the Switchboard decided for this connection's poll.
     override func perform(_ action: Switchboard.Action) {
         guard let answer = worker.resolve(action, on: number) else { return }
-        send(shared: answer.bytes)
-        watchTaken(answer.taken)
+        // Whoever has the answer may poll again.
         endPlace()
         endPoll()
+        send(shared: answer.bytes)
+        watchTaken(answer.taken)
         worker.count(answer, on: number)
         finishAccessEntry(
             status: answer.status, bytes: answer.bodyBytes,
