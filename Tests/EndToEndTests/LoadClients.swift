@@ -153,7 +153,7 @@ final class LoadClient {
 final class LoadStream: ByteStream {
     private unowned let owner: LoadClients
     private unowned let client: LoadClient
-    fileprivate var generation = 0
+    fileprivate let generation: Int
 
     init(_ owner: LoadClients, _ client: LoadClient, socket: consuming StreamSocket) {
         generation = owner.generation

@@ -111,6 +111,21 @@ struct UpgradeServiceTests {
         #expect(FileManager.default.fileExists(atPath: directory.path + "/control.sock"))
     }
 
+    @Test func `what a process has been started with goes to no other, whatever its number`() throws {
+        let numbers = [9, 1500]
+        let script = "ulimit -S -n 4096; exec 9</dev/null 1500</dev/null; exec \"$@\""
+        let pollhold = try PollholdProcess(
+            PollTests.configuration(), launcher: ["/bin/bash", "-c", script, "bash"])
+        func open() -> [Int] {
+            numbers.filter {
+                (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\(pollhold.pid)/fd/\($0)")) == "/dev/null"
+            }
+        }
+        #expect(open() == numbers)
+        #expect(try pollhold.upgrade().status == 200)
+        #expect(open() == [])
+    }
+
     @Test func `the signal does what the request does`() throws {
         let pollhold = try PollholdProcess(PollTests.configuration())
         let held = try PollTests().held(pollhold, "/poll?channel=news&after=now", on: "news")

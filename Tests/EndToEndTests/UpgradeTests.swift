@@ -244,6 +244,27 @@ struct UpgradeTests {
         #expect(try client.response().ids.count == 1)
     }
 
+    @Test func `at the limit of connections, one that becomes free is closed and those who wait stay`() throws {
+        let app = try DrainTests.SlowApp()
+        let pollhold = try PollholdProcess(
+            PollTests.configuration(
+                "timeout: 600s", more: "limits: { connections: 3 }", upstreamPort: app.server.port))
+        let client = try TestClient(port: pollhold.port)
+        try client.start("GET", "/slow")
+        #expect(app.asked.wait())
+        #expect(try pollhold.upgrade().status == 200)
+        var held: [TestClient] = []
+        for _ in 0..<3 { held.append(try PollTests().held(pollhold, "/poll?channel=news&after=now", on: "news")) }
+        app.answer.open()
+        let answer = try client.response()
+        #expect(answer.text == "finished" && answer["connection"] == nil)
+        #expect(client.readToEnd() == [])
+        #expect(Self.hasEnded(pollhold))
+        #expect(try Self.figure(pollhold, "held") == 3)
+        try pollhold.publish("news", "1")
+        for client in held { #expect(try client.response().ids.count == 1) }
+    }
+
     @Test func `a process that ends lets the one before it end by itself`() throws {
         let app = try DrainTests.SlowApp()
         let pollhold = try PollholdProcess(PollTests.configuration(upstreamPort: app.server.port))
