@@ -11,7 +11,23 @@ package enum PoolPart: Sendable {
     case taken(ChannelName, through: UInt64)
 }
 
+/// Which pool it is, and how far it has come: what another one, or an older copy of the same, does not have.
+package struct PoolMark: Equatable, Sendable {
+    package let epoch: Epoch
+    /// The newest message's; 0: there is none. Numbers that signals took may be written nowhere.
+    package let number: UInt64
+
+    package init(epoch: Epoch, number: UInt64) {
+        self.epoch = epoch
+        self.number = number
+    }
+}
+
 extension MessagePool {
+    package func mark(of epoch: Epoch) -> PoolMark {
+        PoolMark(epoch: epoch, number: slab.last < 0 ? 0 : slab[slab.last].id)
+    }
+
     /// All of it, in the order in which it is restored. O(pool), and messages are shared, not copied.
     package func parts(of epoch: Epoch) -> [PoolPart] {
         var parts = [PoolPart.head(epoch: epoch, lastNumber: lastNumber, forgottenThrough: forgottenThrough)]

@@ -47,7 +47,8 @@ package final class MessageStore {
         } catch {
             throw StoreError(error, path: file.path)
         }
-        try Self.recognise(database, file.path)
+        let isEmpty = try Self.recognise(database, file.path)
+        guard !isEmpty || !file.mustExist else { throw .replaced(file.path) }
         do throws(DatabaseError) {
             try database.execute("PRAGMA journal_mode=WAL")
             try database.execute("PRAGMA synchronous=FULL")
@@ -69,7 +70,8 @@ package final class MessageStore {
 
     private let durability: Durability
 
-    private static func recognise(_ database: Database, _ path: String) throws(StoreError) {
+    /// - Returns: whether there is nothing in it.
+    private static func recognise(_ database: Database, _ path: String) throws(StoreError) -> Bool {
         let application: Int64
         let version: Int64
         let tables: Int64
@@ -80,7 +82,7 @@ package final class MessageStore {
         } catch {
             throw StoreError(error, path: path)
         }
-        if application == 0, version == 0, tables == 0 { return }
+        if application == 0, version == 0, tables == 0 { return true }
         guard application == StoreFile.applicationID else {
             throw .foreign(path, reason: "it is a database of another program")
         }
@@ -89,6 +91,7 @@ package final class MessageStore {
         guard version == StoreFile.version || tables == 0 else {
             throw .damaged(path, reason: "it says version \(version), which there never was")
         }
+        return tables == 0
     }
 
     /// In one transaction: a file that is there has all of them.
@@ -126,17 +129,16 @@ package final class MessageStore {
     /// Reads everything and makes the store ready for writing.
     ///
     /// - Parameters:
+    ///   - mark: of the pool that is gone on with; nil: whichever it is.
     ///   - fresh: the epoch of a store that has none, or can't keep its own.
     ///   - boot: names the run of the operating system; empty: it can't be told from another.
     ///   - wall: nanoseconds since 1970, at `now`.
     package func load(
-        limits: PoolLimits, fresh: Epoch, boot: String, now: Moment, wall: Int64
+        limits: PoolLimits, continuing mark: PoolMark? = nil, fresh: Epoch, boot: String, now: Moment, wall: Int64
     ) throws(StoreError) -> Loaded {
+        let head = try checkedHead()
+        if let mark, head?.epoch != mark.epoch || head?.reserved ?? 0 < mark.number { throw .replaced(file.path) }
         do throws(DatabaseError) {
-            if let flaw = try database.text("PRAGMA quick_check(1)"), flaw != "ok" {
-                throw DatabaseError(action: "check", code: SQLITE_CORRUPT, message: flaw)
-            }
-            let head = try StoreHead(database)
             let mayHaveLost = head.map { !$0.boot.isEmpty && ($0.boot == StoreHead.unknownBoot || $0.boot != boot) }
             let epoch = mayHaveLost == true ? fresh : head?.epoch ?? fresh
             let reader = StoreReader(database, now: now, wall: wall)
@@ -152,6 +154,17 @@ package final class MessageStore {
             if durability == .process { try database.execute("PRAGMA synchronous=NORMAL") }
             return Loaded(
                 pool: pool, epoch: epoch, messagesCount: restoring.messagesCount, mayHaveLost: mayHaveLost ?? false)
+        } catch {
+            throw StoreError(error, path: file.path)
+        }
+    }
+
+    private func checkedHead() throws(StoreError) -> StoreHead? {
+        do throws(DatabaseError) {
+            if let flaw = try database.text("PRAGMA quick_check(1)"), flaw != "ok" {
+                throw DatabaseError(action: "check", code: SQLITE_CORRUPT, message: flaw)
+            }
+            return try StoreHead(database)
         } catch {
             throw StoreError(error, path: file.path)
         }

@@ -11,6 +11,8 @@ package enum StoreError: Error, Equatable, Sendable, CustomStringConvertible {
     /// Written by a later version.
     case newer(String, version: Int64, known: Int64)
     case damaged(String, reason: String)
+    /// A pool, or an empty file, in the place of the one that is gone on with.
+    case replaced(String)
     /// Reading or the first writing failed.
     case failed(String, reason: String)
 
@@ -29,6 +31,9 @@ package enum StoreError: Error, Equatable, Sendable, CustomStringConvertible {
                 + "or set the file aside with --salvage"
         case .damaged(let path, let reason):
             "\(path) is damaged: \(reason); restore it, or set it aside with --salvage and begin with an empty pool"
+        case .replaced(let path):
+            "\(path) is not the pool that was there before; "
+                + "put that one back, or restart the daemon to begin with this one"
         case .failed(let path, let reason):
             "\(path): \(reason)"
         }
@@ -38,7 +43,7 @@ package enum StoreError: Error, Equatable, Sendable, CustomStringConvertible {
     package var isOfTheFile: Bool {
         switch self {
         case .foreign, .newer, .damaged: true
-        case .badDirectory, .cannotOpen, .inUse, .failed: false
+        case .badDirectory, .cannotOpen, .inUse, .replaced, .failed: false
         }
     }
 

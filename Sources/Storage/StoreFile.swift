@@ -3,6 +3,8 @@ import Glibc
 
 package struct StoreFile: Sendable {
     package let path: String
+    /// A pool is there already, and none is made in its place.
+    let mustExist: Bool
 
     /// What stands in a pool's header, so that `file` and other programs know it: "PlHd".
     static let applicationID: Int64 = 0x506C_4864
@@ -10,16 +12,19 @@ package struct StoreFile: Sendable {
     static let version: Int64 = 1
 
     /// Makes the directory if there is none, for its owner alone, and the file likewise: messages are private.
-    package init(directory: String) throws(StoreError) {
+    ///
+    /// - Parameter mustExist: nothing is made.
+    package init(directory: String, mustExist: Bool = false) throws(StoreError) {
         path = directory + "/pool.sqlite"
-        if unsafe mkdir(directory, 0o700) != 0, errno != EEXIST {
+        self.mustExist = mustExist
+        if !mustExist, unsafe mkdir(directory, 0o700) != 0, errno != EEXIST {
             throw .badDirectory(directory, reason: Self.reason)
         }
         var status = stat()
         guard unsafe stat(directory, &status) == 0 else { throw .badDirectory(directory, reason: Self.reason) }
         guard status.st_mode & S_IFMT == S_IFDIR else { throw .badDirectory(directory, reason: "it is no directory") }
         // SQLite gives its other files the mode of this one.
-        let descriptor = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        let descriptor = unsafe open(path, O_RDWR | (mustExist ? 0 : O_CREAT) | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw .cannotOpen(path, reason: Self.reason) }
         defer { close(descriptor) }
         guard unsafe fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {

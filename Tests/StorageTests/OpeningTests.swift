@@ -5,18 +5,20 @@ import Testing
 
 /// What a store says to files that it can't use, and what it keeps of those that it can.
 struct OpeningTests {
-    private static func open(_ directory: String) throws -> MessageStore {
-        let store = try MessageStore(try StoreFile(directory: directory), durability: .process)
+    private static func open(
+        _ directory: String, continuing mark: PoolMark? = nil
+    ) throws(StoreError) -> MessageStore {
+        let store = try MessageStore(
+            try StoreFile(directory: directory, mustExist: mark != nil), durability: .process)
         _ = try store.load(
-            limits: PoolLimits(), fresh: Epoch(random: 1), boot: "b", now: Moment(nanoseconds: 0), wall: 0)
+            limits: PoolLimits(), continuing: mark, fresh: Epoch(random: 1), boot: "b", now: Moment(nanoseconds: 0),
+            wall: 0)
         return store
     }
 
-    private static func failure(_ directory: String) throws -> StoreError? {
+    private static func failure(_ directory: String, continuing mark: PoolMark? = nil) -> StoreError? {
         do throws(StoreError) {
-            let store = try MessageStore(try StoreFile(directory: directory), durability: .process)
-            _ = try store.load(
-                limits: PoolLimits(), fresh: Epoch(random: 1), boot: "b", now: Moment(nanoseconds: 0), wall: 0)
+            _ = try open(directory, continuing: mark)
             return nil
         } catch {
             return error
@@ -45,7 +47,7 @@ struct OpeningTests {
         try Self.withDirectory { directory in
             try Data("this is no database, whatever its name says".utf8).write(
                 to: URL(filePath: directory + "/pool.sqlite"))
-            let error = try #require(try Self.failure(directory))
+            let error = try #require(Self.failure(directory))
             #expect(error.isOfTheFile)
             #expect("\(error)".contains(directory + "/pool.sqlite is no pool") && "\(error)".contains("--salvage"))
         }
@@ -53,12 +55,12 @@ struct OpeningTests {
 
     @Test func `no directory, and one that is none, are refused by name`() throws {
         try Self.withDirectory { directory in
-            #expect("\(try #require(try Self.failure(directory + "/a/b")))".contains("No such file or directory"))
+            #expect("\(try #require(Self.failure(directory + "/a/b")))".contains("No such file or directory"))
             try Data().write(to: URL(filePath: directory + "/file"))
-            #expect("\(try #require(try Self.failure(directory + "/file")))".contains("it is no directory"))
+            #expect("\(try #require(Self.failure(directory + "/file")))".contains("it is no directory"))
             try FileManager.default.createDirectory(
                 atPath: directory + "/pool.sqlite", withIntermediateDirectories: false)
-            let error = try #require(try Self.failure(directory))
+            let error = try #require(Self.failure(directory))
             #expect("\(error)".contains("can't be opened") && !error.isOfTheFile)
         }
     }
@@ -67,8 +69,28 @@ struct OpeningTests {
         try Self.withDirectory { directory in
             let store = try Self.open(directory)
             // Within one process SQLite keeps the locks of its connections apart as those of two processes.
-            #expect(try Self.failure(directory) == .inUse(directory + "/pool.sqlite"))
+            #expect(Self.failure(directory) == .inUse(directory + "/pool.sqlite"))
             withExtendedLifetime(store) {}
+        }
+    }
+
+    @Test func `only the same pool is gone on with, and nothing is made in its place`() throws {
+        try Self.withDirectory { directory in
+            let mark = PoolMark(epoch: Epoch(random: 1), number: 5)
+            #expect("\(try #require(Self.failure(directory + "/new", continuing: mark)))".contains("No such file"))
+            #expect("\(try #require(Self.failure(directory, continuing: mark)))".contains("can't be opened"))
+            #expect(try FileManager.default.contentsOfDirectory(atPath: directory) == [])
+            let path = directory + "/pool.sqlite"
+            try Data().write(to: URL(filePath: path))
+            #expect(Self.failure(directory, continuing: mark) == .replaced(path))
+            #expect(try Data(contentsOf: URL(filePath: path)).isEmpty)
+            do { _ = try Self.open(directory) }
+            #expect(Self.failure(directory, continuing: mark) == nil)
+            let other = PoolMark(epoch: Epoch(random: 2), number: 5)
+            #expect(Self.failure(directory, continuing: other) == .replaced(path))
+            // An older copy knows of fewer numbers.
+            let later = PoolMark(epoch: mark.epoch, number: 1 << 40)
+            #expect(Self.failure(directory, continuing: later) == .replaced(path))
         }
     }
 
@@ -77,7 +99,7 @@ struct OpeningTests {
             do { _ = try Self.open(directory) }
             let names = try StoreFile.setAside(directory: directory, stamp: "S")
             #expect(names.last == directory + "/pool.sqlite.S")
-            #expect(try Self.failure(directory) == nil)
+            #expect(Self.failure(directory) == nil)
             #expect(FileManager.default.fileExists(atPath: directory + "/pool.sqlite.S"))
         }
     }
@@ -107,7 +129,7 @@ struct OpeningTests {
                 }
                 try? FileManager.default.removeItem(atPath: directory + "/pool.sqlite-wal")
                 try broken.write(to: URL(filePath: directory + "/pool.sqlite"))
-                if let error = try Self.failure(directory) {
+                if let error = Self.failure(directory) {
                     refusals += 1
                     #expect("\(error)".contains(directory), "seed \(seed): \(error)")
                 }

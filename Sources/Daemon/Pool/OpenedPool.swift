@@ -16,15 +16,15 @@ final class OpenedPool {
     private var thread: LoopThread?
 
     /// - Parameters:
-    ///   - handed: the pool in memory of the process before this one.
+    ///   - handed: by the process before this one: its pool in memory, or what the one in the file has to be.
     ///   - salvage: a file that can't be used is set aside, and the pool is empty.
     init(
-        _ configuration: Configuration.Pool, handed: PoolAssembly?, now: Moment, salvage: Bool, log: Logger
+        _ configuration: Configuration.Pool, handed: HandedState?, now: Moment, salvage: Bool, log: Logger
     ) throws {
         let limits = PoolLimits(of: configuration)
         let fresh = Epoch(random: UInt64.random(in: .min ... .max))
         guard let directory = configuration.store else {
-            var handed = handed
+            var handed = handed?.pool
             let restored = handed?.finish()
             pool = restored ?? MessagePool(limits: limits)
             epoch = restored == nil ? fresh : handed?.epoch ?? fresh
@@ -33,8 +33,9 @@ final class OpenedPool {
             return
         }
         queue = try StoreQueue()
+        let stored = handed?.stored.flatMap { $0.directory == directory ? $0.mark : nil }
         let (opened, loaded) = try Self.open(
-            directory, configuration.sync, limits: limits, fresh: fresh, now: now, salvage: salvage, log: log)
+            configuration, directory, continuing: stored, fresh: fresh, now: now, salvage: salvage, log: log)
         if loaded.mayHaveLost {
             log.warning(
                 "the machine went down while the pool was not synced: every cursor of before is told a gap",
@@ -49,26 +50,29 @@ final class OpenedPool {
     }
 
     private static func open(
-        _ directory: String, _ sync: Configuration.Pool.Sync, limits: PoolLimits, fresh: Epoch, now: Moment,
-        salvage: Bool, log: Logger
+        _ configuration: Configuration.Pool, _ directory: String, continuing mark: PoolMark?, fresh: Epoch,
+        now: Moment, salvage: Bool, log: Logger
     ) throws(StoreError) -> (MessageStore, MessageStore.Loaded) {
         do {
-            return try attempt(directory, sync, limits: limits, fresh: fresh, now: now)
+            return try attempt(configuration, directory, continuing: mark, fresh: fresh, now: now)
         } catch {
             guard salvage, error.isOfTheFile else { throw error }
             let names = try StoreFile.setAside(directory: directory, stamp: WallTime.now.stamp)
             log.warning("the pool was set aside: \(error)", metadata: ["as": "\(names.joined(separator: ", "))"])
-            return try attempt(directory, sync, limits: limits, fresh: fresh, now: now)
+            return try attempt(configuration, directory, continuing: nil, fresh: fresh, now: now)
         }
     }
 
+    /// - Parameter mark: of the pool that the file has to have; nil: any, or none yet.
     private static func attempt(
-        _ directory: String, _ sync: Configuration.Pool.Sync, limits: PoolLimits, fresh: Epoch, now: Moment
+        _ configuration: Configuration.Pool, _ directory: String, continuing mark: PoolMark?, fresh: Epoch, now: Moment
     ) throws(StoreError) -> (MessageStore, MessageStore.Loaded) {
         let store = try MessageStore(
-            try StoreFile(directory: directory), durability: sync == .full ? .machine : .process)
+            try StoreFile(directory: directory, mustExist: mark != nil),
+            durability: configuration.sync == .full ? .machine : .process)
         let loaded = try store.load(
-            limits: limits, fresh: fresh, boot: bootName, now: now, wall: WallTime.now.nanoseconds)
+            limits: PoolLimits(of: configuration), continuing: mark, fresh: fresh, boot: bootName, now: now,
+            wall: WallTime.now.nanoseconds)
         return (store, loaded)
     }
 
@@ -94,15 +98,15 @@ final class OpenedPool {
     }
 
     /// Goes on with the store after `end`, as soon as it can be opened: until then its thread refuses what would have
-    /// to be written. The pool is as it was then.
+    /// to be written. The pool is as it was then, and only its own file will do.
     func reopen(_ configuration: Configuration.Pool, hub: Hub, log: Logger) throws(SystemError) {
         guard let directory = configuration.store, let queue else { return }
-        let (epoch, limits) = (epoch, PoolLimits(of: configuration))
+        let mark = hub.withPool { $0.mark(of: hub.epoch) }
         queue.reopen()
         thread = try LoopThread(name: "store") {
             let store = StoreThread.reopen(hub: hub, queue: queue, log: log) { () throws(StoreError) -> MessageStore in
                 try Self.attempt(
-                    directory, configuration.sync, limits: limits, fresh: epoch,
+                    configuration, directory, continuing: mark, fresh: mark.epoch,
                     now: Moment(nanoseconds: EventLoop.monotonicNanoseconds())
                 ).0
             }

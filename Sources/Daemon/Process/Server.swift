@@ -106,7 +106,7 @@ package final class Server {
                 limits: PoolLimits(of: configuration.pool), now: Moment(nanoseconds: EventLoop.monotonicNanoseconds()))
             adopted = state?.connections ?? []
             opened = try OpenedPool(
-                configuration.pool, handed: state?.pool, now: Moment(nanoseconds: EventLoop.monotonicNanoseconds()),
+                configuration.pool, handed: state, now: Moment(nanoseconds: EventLoop.monotonicNanoseconds()),
                 salvage: salvage, log: log)
             hub = try Hub(
                 pool: opened.takePool(), epoch: opened.epoch, store: opened.queue, workers: configuration.workers)

@@ -66,6 +66,7 @@ package final class Predecessor {
             let (record, descriptor) = try next()
             switch (record, descriptor) {
             case (.pool(let part), nil): state.pool.add(part)
+            case (.stored(let directory, let mark), nil): state.stored = (directory, mark)
             case (.connection(let connection), let descriptor?): state.connections.append((connection, descriptor))
             case (.connection, nil):
                 throw Refusal(description: "no descriptor is left for connections that are to be taken over")
@@ -125,5 +126,7 @@ struct LentSocket {
 /// What the process before had when nothing changed any more.
 struct HandedState {
     var pool: PoolAssembly
+    /// nil: the pool was in memory.
+    var stored: (directory: String, mark: PoolMark)?
     var connections: [AdoptedConnection] = []
 }

@@ -175,8 +175,13 @@ extension Server {
     }
 
     private func handOver(to successor: Successor) {
-        // A pool in a file is read from there.
-        let parts = hub.store == nil ? hub.withPool { $0.parts(of: hub.epoch) } : []
+        let pool: [HandoverRecord]
+        if let directory = configuration.pool.store {
+            // It is read from there.
+            pool = [.stored(directory: directory, hub.withPool { $0.mark(of: hub.epoch) })]
+        } else {
+            pool = hub.withPool { $0.parts(of: hub.epoch) }.map { .pool($0) }
+        }
         let handed = successor.handed
         successor.handed = []
         let start = EventLoop.monotonicNanoseconds()
@@ -189,9 +194,9 @@ extension Server {
             nextSign = now + Self.signTime
         }
         send(to: successor) { (socket) throws(RecordSocket.Fault) in
-            for part in parts {
+            for record in pool {
                 try lookAtClock()
-                try socket.send(HandoverRecord.pool(part).bytes)
+                try socket.send(record.bytes)
             }
             for one in handed {
                 try lookAtClock()

@@ -5,7 +5,8 @@
 ///     format, listener…, listenersEnd  ─►   reads the configuration, binds what is new, opens the logs
 ///                                      ◄─   prepared
 ///     (nothing changes any more)
-///     pool…, connection…, complete     ─►   opens the pool, starts its workers
+///     pool… or stored, connection…,
+///     complete                         ─►   opens the pool, starts its workers
 ///                                      ◄─   taken
 ///     left                             ─►   serves
 ///     (lets go of all that it has lent)
@@ -26,6 +27,8 @@ package enum HandoverRecord: Sendable {
     case listener(address: String?, isAdopted: Bool)
     case listenersEnd
     case pool(PoolPart)
+    /// The pool is in a file, under this directory as the configuration writes it.
+    case stored(directory: String, PoolMark)
     /// With its descriptor.
     case connection(HandedConnection)
     case late(LateEvent)
@@ -63,6 +66,11 @@ package enum HandoverRecord: Sendable {
         case .late(.revocation(let credential)):
             writer.put(11 as UInt8)
             writer.put(credential)
+        case .stored(let directory, let mark):
+            writer.put(12 as UInt8)
+            writer.put(directory)
+            writer.put(mark.epoch.text)
+            writer.put(mark.number)
         case .complete: writer.put(6 as UInt8)
         case .left: writer.put(7 as UInt8)
         case .prepared: writer.put(8 as UInt8)
@@ -92,6 +100,10 @@ package enum HandoverRecord: Sendable {
         case 9: self = .taken
         case 10: self = .failed(try reader.string())
         case 11: self = .late(.revocation(try reader.optionalText()))
+        case 12:
+            let directory = try reader.string()
+            guard let epoch = Epoch(text: try reader.text()) else { throw reader.fault }
+            self = .stored(directory: directory, PoolMark(epoch: epoch, number: try reader.number()))
         default: throw RecordError(offset: 0)
         }
         guard reader.isAtEnd else { throw reader.fault }
