@@ -308,16 +308,30 @@ class ServerStream: WorkerStream {
         case .body where phase == .exchange:
             manner.keepsAlive = false
             refuse(.contentTooSlow)
+        // What stands in the socket has come in time.
+        case .keepAlive where phase == .head && !isQuiet: setClock(.head)
         default: end()
         }
     }
 
     override func drain() {
-        // Who has just connected has a request to send, or else did so in advance.
+        // Who has just connected has a request to send, or else did so in advance. A first byte starts the head's time.
         if isNew, unreadBytes == 0, phase == .head || phase == .preamble {
-            return setClock(.head, lasting: Self.lastRequestTime)
+            if isQuiet { setClock(.keepAlive, lasting: Self.lastRequestTime) }
+        } else {
+            endIdle()
         }
-        if isIdle { end() }
+    }
+
+    /// Closes the connection between two requests, unless one has come that is not read yet: its client would be told
+    /// of nothing but a broken connection.
+    ///
+    /// - Returns: whether it is closed.
+    @discardableResult
+    final func endIdle() -> Bool {
+        guard isIdle, isQuiet else { return false }
+        end()
+        return true
     }
 
     // MARK: Changing hands

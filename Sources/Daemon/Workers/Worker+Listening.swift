@@ -93,8 +93,7 @@ extension Worker {
         let kind = DeadlineTable.Kind(index: Clock.keepAlive.rawValue)
         let idle = clocks.longest(kind, atLeast: Self.idleAtLeast, now: loop.now, limit: Self.shedAtOnce)
         for number in idle {
-            guard let stream = streams[number] as? DownstreamStream, stream.isIdle else { continue }
-            stream.end()
+            guard let stream = streams[number] as? DownstreamStream, stream.endIdle() else { continue }
             figures.shedConnections += 1
             hasShed = true
         }
