@@ -101,6 +101,8 @@ struct OverloadTests {
             Self.configuration(
                 "pool: { memory: 1MiB }\nlimits: { memory: 20MiB, polls_per_client: none }\ntimeouts: { write: 10m }",
                 upstream: "{ server: \"http://127.0.0.1:\(app.port)\", response_timeout: 10m, idle_timeout: 10m }"))
+        // Whoever asks for it is answered at once, if there is room again.
+        try pollhold.publish("probe", "1")
         let crowd = try HeldCrowd(Self.crowd, of: pollhold)
         var readers: [TestClient] = []
         let port = pollhold.port
@@ -110,7 +112,9 @@ struct OverloadTests {
                 // It may have had room again for a moment.
                 guard refused.status == 503 else { return false }
                 #expect(refused["retry-after"] != nil)
-                #expect(try TestClient(port: port).request("GET", "/poll?channel=other").status == 503)
+                guard try TestClient(port: port).request("GET", "/poll?channel=probe").status == 503 else {
+                    return false
+                }
                 return try Self.figure(pollhold, "refused_for_memory") > 0
             }
             for _ in 0..<40 {
@@ -122,10 +126,12 @@ struct OverloadTests {
         }
         #expect(pollhold.errors.wait { $0.contains("limits.memory is reached") })
         #expect(try Self.metric(pollhold, "pollhold_requests_refused_for_memory_total") > 0)
-        #expect(try pollhold.publish("other", "1").status == 200)
+        let published = try pollhold.publish("other", "1")
+        #expect(published.status == 200)
+        let id = published.json["id"] as? String
         for reader in readers { reader.reset() }
         try waitUntil("there is room") { try Self.figure(pollhold, "memory.short") == 0 }
-        #expect(try TestClient(port: port).request("GET", "/poll?channel=other").ids == ["1"])
+        #expect(try TestClient(port: port).request("GET", "/poll?channel=other").ids == [id])
         #expect(try crowd.release() == nil)
     }
 
@@ -232,10 +238,12 @@ struct OverloadTests {
         }
         try flood.end()
         #expect(flood.failures == [])
-        let total = try ["queue_full", "queue_timeout"].map {
-            try Self.metric(pollhold, "pollhold_upstream_failures_total", ["reason": $0])
-        }.reduce(0, +)
-        #expect(Int(total) == flood.count)
+        try waitUntil("each is counted") {
+            let total = try ["queue_full", "queue_timeout"].map {
+                try Self.metric(pollhold, "pollhold_upstream_failures_total", ["reason": $0])
+            }.reduce(0, +)
+            return Int(total) == flood.count
+        }
         gate.open()
         for client in waiting { #expect(try client.response().text == "late") }
         #expect(try TestClient(port: port).request("GET", "/page").text == "late")
@@ -318,8 +326,7 @@ struct OverloadTests {
 
     @Test func `a flood of new connections, some with half a request, keeps nobody from being served`() throws {
         let app = try TestApp(respond: { _, _ in TestApp.plain("page") })
-        let pollhold = try PollholdProcess(
-            Self.configuration("timeouts: { head: 500ms }", upstream: "http://127.0.0.1:\(app.port)"))
+        let pollhold = try PollholdProcess(Self.configuration(upstream: "http://127.0.0.1:\(app.port)"))
         let crowd = try HeldCrowd(Self.crowd, of: pollhold)
         let port = pollhold.port
         let flood = Flood(threads: 6) { number, flood in
@@ -341,7 +348,7 @@ struct OverloadTests {
         }
         try flood.end()
         #expect(flood.failures == [])
-        #expect(try Self.figure(pollhold, "accepted") >= flood.count / 3)
+        try waitUntil("they were let in") { try Self.figure(pollhold, "accepted") >= flood.count / 3 }
         try waitUntil("nothing is left of it") { try Self.figure(pollhold, "connections") < crowd.size + 40 }
         #expect(try crowd.release() == nil)
         print("overload: \(flood.count) connections in \(Self.seconds) s")

@@ -20,6 +20,9 @@ struct PollTests {
     }
 
     /// A poll that is held, and the connection on which its answer comes.
+    ///
+    /// Polls before it that ended in another way than by a publish, or that hold on several channels, are counted until
+    /// their worker's turn has ended: who had some on this channel waits first until they are counted no more.
     func held(_ pollhold: PollholdProcess, _ target: String, on channel: String) throws -> TestClient {
         let before = try pollhold.control("GET", "/channels/\(channel)").json["waiting"] as? Int ?? 0
         let client = try TestClient(port: pollhold.port)

@@ -195,7 +195,7 @@ struct ProcessTests {
         let directory = try TemporaryDirectory()
         chmod(directory.path, 0o777)
         let copy = directory.path + "/pollhold"
-        try FileManager.default.copyItem(atPath: PollholdProcess.binary, toPath: copy)
+        try ProgramFile.copy(to: copy)
         let pollhold = try PollholdProcess(
             PollTests.configuration(),
             launcher: [

@@ -8,29 +8,37 @@ struct RecheckLoadTests {
         let users = max(20, Int(500 * PollholdProcess.scale))
         let app = try RoomApp(workers: 4, work: 0.004)
         let pollhold = try PollholdProcess(RecheckTests.configuration(app.port, "concurrency: 2\ndebounce: 0s"))
-        let clients = try (0..<users).map { number in
-            let client = try TestClient(port: pollhold.port)
-            try client.start("GET", "/updates?room=1&since=0", fields: ["Cookie": "sid=\(number)"])
-            return client
-        }
-        try waitUntil("all are held", seconds: 60) { try RecheckTests.heldCount(pollhold) == users }
-        #expect(app.polls == users)
-        try RecheckTests.send(pollhold, "1", "x")
-        // Somebody else uses the app while it is asked for everybody.
-        let other = try TestClient(port: pollhold.port)
+        let clients = try (0..<users).map { _ in try TestClient(port: pollhold.port) }
         var waits: [Double] = []
-        while try RecheckTests.figure(pollhold, "/updates", "open") > 0, waits.count < 1000 {
-            let start = Date()
-            #expect(try other.request("GET", "/page").text == "page")
-            waits.append(Date().timeIntervalSince(start))
+        var seconds = 0.0
+        var messages = 0
+        // One more where this thread was stopped while the app was asked.
+        while waits.count <= 3, messages < 5 {
+            for (number, client) in clients.enumerated() {
+                try client.start("GET", "/updates?room=1&since=\(messages)", fields: ["Cookie": "sid=\(number)"])
+            }
+            try waitUntil("all are held", seconds: 60) { try RecheckTests.heldCount(pollhold) == users }
+            #expect(app.polls == (2 * messages + 1) * users)
+            try RecheckTests.send(pollhold, "1", "x")
+            messages += 1
+            // Somebody else uses the app while it is asked for everybody.
+            let other = try TestClient(port: pollhold.port)
+            let begun = Date()
+            while try RecheckTests.figure(pollhold, "/updates", "open") > 0, waits.count < 1000 {
+                let start = Date()
+                #expect(try other.request("GET", "/page").text == "page")
+                waits.append(Date().timeIntervalSince(start))
+            }
+            seconds += Date().timeIntervalSince(begun)
+            for client in clients { #expect(try client.response().text == "[\"x\"]") }
+            #expect(app.polls == 2 * messages * users)
         }
-        for client in clients { #expect(try client.response().text == "[\"x\"]") }
-        #expect(app.polls == 2 * users)
         // Two of the four workers were never asked for anything but this, and no line of questions stood in front of it.
         #expect(app.peak <= 3)
         #expect(app.longestLine <= 2)
-        #expect(waits.count > 3)
-        #expect(waits.sorted()[waits.count / 2] < 0.1, "others waited \(waits.max() ?? 0) s")
+        try #require(waits.count > 3)
+        // A tenth of what all of them took, where the machine is slow.
+        #expect(waits.sorted()[waits.count / 2] < max(0.1, seconds / 10), "others waited \(waits.max() ?? 0) s")
     }
 
     @Test func `no message is lost while clients and the app fail at random`() throws {

@@ -53,12 +53,17 @@ struct RuleTests {
         try cut.start("POST", "/send", body: Array("room=1".utf8), fields: Self.form)
         mayAnswer.open()
         _ = cut.readToEnd()
+        cut.closeNow()
         let poll = try PollTests().held(pollhold, "/poll?channel=room.2", on: "room.2")
         let leaver = try TestClient(port: pollhold.port)
         try leaver.start("POST", "/send", body: Array("room=2".utf8), fields: Self.form)
         try waitUntil("the app has the request") { app.requests.count == 2 }
+        func connections() throws -> Int { try pollhold.control("GET", "/status").json["connections"] as? Int ?? 0 }
+        // The poll, the leaver, the way to the app, and who asks for this.
+        try waitUntil("all are counted") { try connections() >= 4 }
         leaver.closeNow()
         // The worker has seen the client go when it counts one connection less.
+        try waitUntil("the leaver has gone") { try (1..<4).contains(connections()) }
         mayAnswer.open()
         #expect(try poll.response().messages.count == 1)
         #expect(try pollhold.control("GET", "/channels/room.1").status == 404)

@@ -268,10 +268,10 @@ struct StreamingTests {
             mayRead.wait()
             let count = connection.readBody(of: head).count
             // Longer than the client would have for more of its body.
-            poll(nil, 0, 700)
+            poll(nil, 0, 5000)
             connection.send(TestApp.plain("\(count)"))
         })
-        let pollhold = try Self.pollhold(app, "timeouts: { body: 300ms }\n")
+        let pollhold = try Self.pollhold(app, "timeouts: { body: 4s }\n")
         let client = try TestClient(port: pollhold.port)
         let size = 16 << 20
         try client.send("POST / HTTP/1.1\r\nHost: t\r\nContent-Length: \(size)\r\n\r\n")
@@ -291,11 +291,11 @@ struct StreamingTests {
     @Test func `an upload that takes longer than the app's time for an answer is no late answer`() throws {
         let app = try TestApp(respond: { _, body in TestApp.plain("\(body.count)") })
         let pollhold = try PollholdProcess(
-            "listen: 127.0.0.1:0\nupstream: { server: http://127.0.0.1:\(app.port), response_timeout: 400ms }\n")
+            "listen: 127.0.0.1:0\nupstream: { server: http://127.0.0.1:\(app.port), response_timeout: 4s }\n")
         let client = try TestClient(port: pollhold.port)
         try client.send("POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 10\r\n\r\n")
         for _ in 0..<10 {
-            poll(nil, 0, 100)
+            poll(nil, 0, 450)
             try client.send("a")
         }
         #expect(try client.response().text == "10")

@@ -91,6 +91,8 @@ struct TopTests {
     @Test func `without a terminal it prints one view`() throws {
         let pollhold = try PollholdProcess(PollTests.configuration())
         let poll = try PollTests().held(pollhold, "/poll?channel=news&after=now", on: "news")
+        // Other workers know of it once its own worker's turn has ended.
+        try waitUntil("it is counted") { try pollhold.control("GET", "/status").json["held"] as? Int == 1 }
         let once = try Command.run(["top", "--socket", pollhold.socketPath, "--once", "--interval", "0.1"])
         #expect(once.status == 0)
         #expect(once.output.contains("Polls held    1 "))

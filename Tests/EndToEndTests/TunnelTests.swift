@@ -35,7 +35,9 @@ struct TunnelTests {
         let progress = Progress()
         let mayRead = Barrier()
         let tunnel = try open { connection in
+            let hasSent = Barrier()
             let sender = Thread {
+                defer { hasSent.open() }
                 for start in stride(from: 0, to: size, by: 65536) {
                     guard connection.send(StreamingTests.part(at: start, 65536)) else { return }
                     progress.set(start)
@@ -50,8 +52,8 @@ struct TunnelTests {
                 guard !part.isEmpty, StreamingTests.isPart(part, at: read) else { break }
                 read += part.count
             }
-            mayRead.open()
-            mayRead.wait()
+            // The descriptor is closed behind this, and its number may be another test's then.
+            hasSent.wait(seconds: 60)
         }
         var peak = StreamingTests.MemoryPeak(tunnel.pollhold)
         let sent = Progress()
@@ -80,7 +82,6 @@ struct TunnelTests {
         #expect(read == size)
         #expect(done.wait(seconds: 60))
         #expect(sender.failure == nil)
-        mayRead.open()
         print("streaming: \(size >> 20) MiB each way through a tunnel: memory grew by \(peak.growth >> 10) KiB")
         if PollholdProcess.scale >= 1 { #expect(peak.growth <= 2 * StreamingTests.bufferedBytesLimit) }
     }
@@ -133,24 +134,24 @@ struct TunnelTests {
     @Test(arguments: ["client", "app"])
     func `a tunnel in which one side alone speaks is not idle, a silent one ends for both`(speaker: String) throws {
         let ended = Barrier()
-        let tunnel = try open("timeouts: { tunnel: 600ms }\n") { connection in
+        let tunnel = try open("timeouts: { tunnel: 4s }\n") { connection in
             if speaker == "app" {
-                for _ in 0..<12 {
-                    poll(nil, 0, 100)
+                for _ in 0..<22 {
+                    poll(nil, 0, 200)
                     connection.send("x")
                 }
             }
             let count = connection.readToEnd().count
-            if count == (speaker == "client" ? 12 : 0) { ended.open() }
+            if count == (speaker == "client" ? 22 : 0) { ended.open() }
         }
         if speaker == "client" {
-            for _ in 0..<12 {
-                poll(nil, 0, 100)
+            for _ in 0..<22 {
+                poll(nil, 0, 200)
                 try tunnel.client.send("x")
             }
         }
         let received = tunnel.client.readToEnd() ?? []
-        #expect(received.count == (speaker == "app" ? 12 : 0))
+        #expect(received.count == (speaker == "app" ? 22 : 0))
         #expect(ended.wait())
     }
 

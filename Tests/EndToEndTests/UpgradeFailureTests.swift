@@ -33,7 +33,7 @@ struct UpgradeFailureTests {
             return try pollhold.upgrade()
         }
         #expect(said.contains("pollhold.yaml:1:9") && said.contains("unknown key upstrem"))
-        #expect(pollhold.errors.text.contains("the upgrade has failed, and this process goes on"))
+        #expect(pollhold.errors.wait { $0.contains("the upgrade has failed, and this process goes on") })
         let figures = try pollhold.control("GET", "/status").json
         #expect(figures["failed_upgrades"] as? Int == 1)
         // The next one may well succeed.
@@ -77,21 +77,28 @@ struct UpgradeFailureTests {
     }
 
     @Test func `a pool that the old process can't open again either is not written to until it can be`() throws {
-        let pool = "pool: { store: DIRECTORY/pool }"
-        let pollhold = try PollholdProcess(PollTests.configuration(more: pool))
-        let path = pollhold.directory.path
+        let directory = try TemporaryDirectory()
+        let path = directory.path
+        mkdir(path + "/real", 0o700)
+        try "x".write(toFile: path + "/file", atomically: true, encoding: .utf8)
+        // In one step: there is no moment at which there is no pool, and a new one could be made.
+        func lead(to name: String) throws {
+            try FileManager.default.createSymbolicLink(atPath: path + "/link", withDestinationPath: name)
+            guard rename(path + "/link", path + "/pool") == 0 else { throw TestFailure("rename: \(errno)") }
+        }
+        try lead(to: "real")
+        let pollhold = try PollholdProcess(
+            PollTests.configuration(more: "pool: { store: DIRECTORY/pool }"), in: directory)
         let first = try pollhold.publish("room.1", "1").json["id"] as? String
         let held = try PollTests().held(pollhold, "/poll?channel=news&after=now", on: "news")
-        try FileManager.default.moveItem(atPath: path + "/pool", toPath: path + "/away")
-        try "x".write(toFile: path + "/pool", atomically: true, encoding: .utf8)
+        try lead(to: "file")
         #expect(try pollhold.upgrade().status == 500)
         #expect(pollhold.errors.wait { $0.contains("the pool can't be opened again, and publishes are refused") })
         let refused = try pollhold.publish("news", "2")
         #expect(refused.status == 503)
         #expect(!held.hasInput)
         #expect(try TestClient(port: pollhold.port).request("GET", "/poll?channel=room.1").ids == [first])
-        try FileManager.default.removeItem(atPath: path + "/pool")
-        try FileManager.default.moveItem(atPath: path + "/away", toPath: path + "/pool")
+        try lead(to: "real")
         #expect(pollhold.errors.wait { $0.contains("the pool can be written again") })
         let id = try pollhold.publish("news", "3").json["id"] as? String
         #expect(try held.response().ids == [id])
@@ -118,8 +125,7 @@ struct UpgradeFailureTests {
     @Test func `a link to the program leads to the version that it names by then`() throws {
         let directory = try TemporaryDirectory()
         for version in ["one", "two"] {
-            try FileManager.default.copyItem(
-                atPath: PollholdProcess.binary, toPath: directory.path + "/" + version)
+            try ProgramFile.copy(to: directory.path + "/" + version)
         }
         let link = directory.path + "/pollhold"
         try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: "one")
@@ -135,14 +141,13 @@ struct UpgradeFailureTests {
     @Test func `a program that is no more, or is another one, is told of`() throws {
         let directory = try TemporaryDirectory()
         let program = directory.path + "/pollhold"
-        try FileManager.default.copyItem(atPath: PollholdProcess.binary, toPath: program)
+        try ProgramFile.copy(to: program)
         let pollhold = try PollholdProcess(
             PollTests.configuration(), launcher: ["/bin/sh", "-c", "shift; exec \(program) \"$@\"", "sh"])
         try FileManager.default.removeItem(atPath: program)
         #expect(try failure(pollhold) { try $0.upgrade() }.contains("\(program) could not be started: posix_spawn"))
         func install(_ script: String) throws {
-            try ("#!/bin/sh\n" + script).write(toFile: program, atomically: true, encoding: .utf8)
-            chmod(program, 0o755)
+            try ProgramFile.write("#!/bin/sh\n" + script, to: program)
         }
         try install("exit 3\n")
         #expect(try failure(pollhold) { try $0.upgrade() }.contains("it ended, with status 3"))
@@ -152,20 +157,19 @@ struct UpgradeFailureTests {
         try install("printf '\\001\\000\\000\\000\\000\\010' >&3; head -c 40 <&3 >/dev/null; exit 4\n")
         #expect(try failure(pollhold) { try $0.upgrade() }.contains("it ended, with status 4"))
         try FileManager.default.removeItem(atPath: program)
-        try FileManager.default.copyItem(atPath: PollholdProcess.binary, toPath: program)
+        try ProgramFile.copy(to: program)
         #expect(try pollhold.upgrade().status == 200)
     }
 
     @Test func `one at a time, and none of a process that ends`() throws {
         let directory = try TemporaryDirectory()
         let program = directory.path + "/pollhold"
-        try FileManager.default.copyItem(atPath: PollholdProcess.binary, toPath: program)
+        try ProgramFile.copy(to: program)
         let pollhold = try PollholdProcess(
             PollTests.configuration(more: "timeouts: { drain_notice: 600s }"),
             launcher: ["/bin/sh", "-c", "shift; exec \(program) \"$@\"", "sh"])
         try FileManager.default.removeItem(atPath: program)
-        try "#!/bin/sh\nexec sleep 600\n".write(toFile: program, atomically: true, encoding: .utf8)
-        chmod(program, 0o755)
+        try ProgramFile.write("#!/bin/sh\nexec sleep 600\n", to: program)
         let waiting = try TestClient(unix: pollhold.socketPath)
         try waiting.start("POST", "/upgrade")
         #expect(pollhold.errors.wait { $0.contains("another process is started") })

@@ -66,11 +66,13 @@ struct UpgradeServiceTests {
 
     @Test func `a manager hears which process counts, and then that this one serves and lives`() throws {
         let manager = try NotifySocket(isAbstract: false)
+        // Few signs of life: ten of them fill the socket of a manager that is stopped, and of two processes that wait
+        // for room either could come first.
         let script = "WATCHDOG_PID=$$ exec \"$@\""
         let pollhold = try PollholdProcess(
             PollTests.configuration(),
             launcher: [
-                "/usr/bin/env", "NOTIFY_SOCKET=\(manager.name)", "WATCHDOG_USEC=400000", "/bin/sh", "-c", script, "sh",
+                "/usr/bin/env", "NOTIFY_SOCKET=\(manager.name)", "WATCHDOG_USEC=4000000", "/bin/sh", "-c", script, "sh",
             ])
         func next() throws -> [String] {
             while true {
@@ -124,6 +126,27 @@ struct UpgradeServiceTests {
         #expect(open() == numbers)
         #expect(try pollhold.upgrade().status == 200)
         #expect(open() == [])
+    }
+
+    @Test func `at the limit of connections, one that becomes free is closed and those who wait stay`() throws {
+        let app = try DrainTests.SlowApp()
+        let pollhold = try PollholdProcess(
+            PollTests.configuration(
+                "timeout: 600s", more: "limits: { connections: 3 }", upstreamPort: app.server.port))
+        let client = try TestClient(port: pollhold.port)
+        try client.start("GET", "/slow")
+        #expect(app.asked.wait())
+        #expect(try pollhold.upgrade().status == 200)
+        var held: [TestClient] = []
+        for _ in 0..<3 { held.append(try PollTests().held(pollhold, "/poll?channel=news&after=now", on: "news")) }
+        app.answer.open()
+        let answer = try client.response()
+        #expect(answer.text == "finished" && answer["connection"] == nil)
+        #expect(client.readToEnd() == [])
+        #expect(UpgradeTests.hasEnded(pollhold))
+        try waitUntil("the three are counted") { try UpgradeTests.figure(pollhold, "held") == 3 }
+        try pollhold.publish("news", "1")
+        for client in held { #expect(try client.response().ids.count == 1) }
     }
 
     @Test func `the signal does what the request does`() throws {

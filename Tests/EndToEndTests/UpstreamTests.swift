@@ -160,10 +160,12 @@ struct UpstreamTests {
     }
 
     @Test func `a long upload is no late answer, and a route may wait longer than the others`() throws {
-        let app = try TestApp(handler: { connection, _ in
+        let mayAnswer = Barrier()
+        let app = try TestApp(handler: { connection, app in
             while let head = connection.readHead() {
+                app.note(head)
                 if head.hasPrefix("GET") {
-                    _ = Barrier().wait(seconds: 0.6)
+                    mayAnswer.wait(seconds: 60)
                     connection.send(TestApp.plain("late"))
                 } else {
                     connection.send(TestApp.plain("\(connection.readBody(of: head).count)"))
@@ -171,15 +173,18 @@ struct UpstreamTests {
             }
         })
         let pollhold = try pollhold(
-            "server: http://127.0.0.1:\(app.port), response_timeout: 300ms",
-            "routes: [{ path: /report, proxy: { response_timeout: 20s } }]\n")
-        let client = try TestClient(port: pollhold.port)
-        try client.send("POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 10\r\n\r\nhello")
-        _ = Barrier().wait(seconds: 0.6)
-        try client.send("world")
-        #expect(try client.response().text == "10")
-        #expect(try client.request("GET", "/report").text == "late")
-        #expect(try client.request("GET", "/other").status == 504)
+            "server: http://127.0.0.1:\(app.port), response_timeout: 4s",
+            "routes: [{ path: /report, proxy: { response_timeout: 60s } }]\n")
+        let (upload, report) = (try TestClient(port: pollhold.port), try TestClient(port: pollhold.port))
+        try upload.send("POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 10\r\n\r\nhello")
+        try report.start("GET", "/report")
+        try waitUntil("the app has both") { app.requests.count == 2 }
+        // The time of one that comes behind them is up, so theirs would be too.
+        #expect(try TestClient(port: pollhold.port).request("GET", "/other").status == 504)
+        try upload.send("world")
+        #expect(try upload.response().text == "10")
+        for _ in 0..<2 { mayAnswer.open() }
+        #expect(try report.response().text == "late")
     }
 
     @Test func `a POST never meets a kept connection that has died meanwhile`() throws {

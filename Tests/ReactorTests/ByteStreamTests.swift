@@ -118,7 +118,20 @@ struct ByteStreamTests {
     }
 
     @Test func `a connect to a port where nobody listens fails with the call's name`() throws {
-        let gone = try ListeningSocket(address: loopbackAddress(), sharesPort: false).address
+        // Bound until the end, and not listening: no other test is given the port.
+        let number = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        defer { close(number) }
+        var form = sockaddr_in()
+        form.sin_family = sa_family_t(AF_INET)
+        form.sin_addr.s_addr = in_addr_t(0x7F00_0001).bigEndian
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let isBound = withUnsafeMutablePointer(to: &form) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(number, $0, length) == 0 && getsockname(number, $0, &length) == 0
+            }
+        }
+        #expect(isBound)
+        let gone = SocketAddress.ipv4(0x7F00_0001, port: UInt16(bigEndian: form.sin_port))
         var outcome = ""
         do {
             let client = TestStream(loop: loop, socket: try StreamSocket(to: gone))
