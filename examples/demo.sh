@@ -140,11 +140,19 @@ Two seconds later somebody publishes on the control socket:
 
 TEXT
 (
-    curl --silent --max-time 20 "$url/poll?channel=room.demo" >"$directory/answer"
+    curl --silent --max-time 60 "$url/poll?channel=room.demo" >"$directory/answer"
     date +%s%N >"$directory/answered"
 ) &
 poll=$!
 sleep 2
+# On a slow machine the poll may take longer to get there.
+tries=80
+until curl --silent --max-time 5 --unix-socket "$POLLHOLD_SOCKET" 'http://pollhold/channels/room.demo' |
+    grep -q '"waiting":1[,}]'; do
+    tries=$((tries - 1))
+    [ "$tries" -gt 0 ] || fail "the poll is not held"
+    sleep 0.1
+done
 published=$(date +%s%N)
 curl --silent --max-time 5 --unix-socket "$POLLHOLD_SOCKET" --header 'Content-Type: application/json' \
     --data-binary '{"text":"hello"}' 'http://pollhold/publish?channel=room.demo' >"$directory/receipt" ||

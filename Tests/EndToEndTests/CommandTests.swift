@@ -7,9 +7,10 @@ struct Command {
     let output: String
     let errors: String
 
+    /// - Parameter seconds: after which it is killed.
     static func run(
         _ arguments: [String], input: String = "", program: String = PollholdProcess.binary,
-        environment: [String: String] = [:]
+        environment: [String: String] = [:], seconds: Double = 60
     ) throws -> Command {
         let process = Process()
         process.executableURL = URL(filePath: program)
@@ -27,7 +28,7 @@ struct Command {
         try? errorPipe.fileHandleForWriting.close()
         try? inputPipe.fileHandleForWriting.write(contentsOf: Data(input.utf8))
         try? inputPipe.fileHandleForWriting.close()
-        let end = Date().addingTimeInterval(60)
+        let end = Date().addingTimeInterval(seconds)
         while process.isRunning, Date() < end { poll(nil, 0, 5) }
         if process.isRunning { kill(process.processIdentifier, SIGKILL) }
         process.waitUntilExit()

@@ -86,7 +86,15 @@ struct ComparisonTests {
     {
         for row in rows {
             let listed = row.verdicts[proxy] ?? ""
-            let verdict = try verdict(row.bytes, hasPart: listed.hasSuffix("part"), front, app)
+            let hasPart = listed.hasSuffix("part")
+            let (first, wasCutShort) = try Self.verdict(row.bytes, hasPart: hasPart, front, app)
+            var verdict = first
+            if first != listed, wasCutShort {
+                // Somebody may have been stopped for longer than the wait. Once more, when what was under way is over.
+                poll(nil, 0, 4000)
+                _ = app.take()
+                verdict = try Self.verdict(row.bytes, hasPart: hasPart, patience: 5000, front, app).verdict
+            }
             if verdict != listed { Issue.record("\(proxy): \(row.title): \(verdict) instead of \(listed)") }
         }
     }
@@ -112,13 +120,19 @@ struct ComparisonTests {
 
     /// What becomes of bytes that are no request, in the words of the table.
     ///
-    /// - Parameter hasPart: a part of it comes to the app, which is waited for, since it may be behind the answer.
-    static func verdict(_ bytes: [UInt8], hasPart: Bool, _ front: Front, _ app: RecordingApp) throws -> String {
+    /// - Parameters:
+    ///   - hasPart: a part of it comes to the app, which is waited for, since it may be behind the answer.
+    ///   - patience: milliseconds in which a proxy answers that does not wait for more.
+    /// - Returns: that, and whether the input was ended because the patience had run out.
+    static func verdict(
+        _ bytes: [UInt8], hasPart: Bool, patience: Int32 = 500, _ front: Front, _ app: RecordingApp
+    ) throws -> (verdict: String, wasCutShort: Bool) {
         let client = try front.client()
         try client.send(bytes)
         var status: Int?
         // A proxy that waits for more has not seen what is wrong; the end of the input shows it.
-        if !client.hasBytes(within: 500) { client.finishSending() }
+        let wasCutShort = !client.hasBytes(within: patience)
+        if wasCutShort { client.finishSending() }
         while let answer = try? client.response() {
             if answer.status >= 200 {
                 status = answer.status
@@ -126,9 +140,10 @@ struct ComparisonTests {
             }
         }
         client.closeNow()
-        if hasPart { try waitUntil("a part has come to the app") { app.hasPart } }
+        // One that does not come is missing in the verdict.
+        if hasPart { try? waitUntil("a part has come to the app") { app.hasPart } }
         let (whole, parts) = app.take()
-        if !whole.isEmpty { return "forwards \(whole.count)" }
-        return (status.map(String.init) ?? "close") + (parts.isEmpty ? "" : ", a part")
+        if !whole.isEmpty { return ("forwards \(whole.count)", wasCutShort) }
+        return ((status.map(String.init) ?? "close") + (parts.isEmpty ? "" : ", a part"), wasCutShort)
     }
 }

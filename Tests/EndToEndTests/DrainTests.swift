@@ -76,14 +76,15 @@ struct DrainTests {
     }
 
     @Test func `held polls are answered one after the other, and messages reach those who still wait`() throws {
+        let room = LoadClients.descriptorLimit - 500
         let app = try SlowApp(fields: "Pollhold-Publish: news; data=response\r\n")
         let pollhold = try PollholdProcess(
             PollTests.configuration(
                 more: "timeouts: { drain: 600s, drain_spread: 600s }",
                 upstreamPort: app.server.port
             ).replacing("workers: 2", with: "workers: 1"))
-        // At ten milliseconds each it takes four seconds until the last one's turn.
-        let (clients, request) = try drainingCrowd(400, pollhold, app)
+        // At ten milliseconds each it takes ten seconds until the last one's turn.
+        let (clients, request) = try drainingCrowd(min(1000, room), pollhold, app)
         app.answer.open()
         #expect(try request.response().text == "finished")
         var (empty, told) = (0, 0)
@@ -129,12 +130,15 @@ struct DrainTests {
 
     @Test func `who has connected is served, who comes later finds the place free for the next process`() throws {
         let app = try SlowApp()
-        let pollhold = try PollholdProcess(PollTests.configuration(upstreamPort: app.server.port))
+        let pollhold = try PollholdProcess(
+            PollTests.configuration(upstreamPort: app.server.port).replacing("workers: 2", with: "workers: 1"))
         let request = try TestClient(port: pollhold.port)
         try request.start("GET", "/slow")
         #expect(app.asked.wait())
         let early = try TestClient(port: pollhold.port)
         try early.send("GET /page HTTP/1.1\r\nHost: a\r\n")
+        // Behind this answer the half head has been taken in.
+        #expect(try TestClient(port: pollhold.port).request("GET", "/page").text == "finished")
         pollhold.signal(SIGTERM)
         try waitUntil("nobody listens") { (try? TestClient(port: pollhold.port)) == nil }
         try early.send("\r\n")

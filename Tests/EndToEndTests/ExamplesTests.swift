@@ -139,7 +139,7 @@ struct ExamplesTests {
             [Self.folder.appending(path: "demo.sh").path], program: "/bin/sh",
             environment: [
                 "POLLHOLD": PollholdProcess.binary, "DEMO_SECONDS": "0", "DEMO_MEASURE": "8", "TMPDIR": directory.path,
-            ])
+            ], seconds: 120)
         #expect(demo.status == 0, "\(demo.errors)")
         let row = demo.output.split(separator: "\n").first { $0.hasPrefix("messages seen") } ?? ""
         let counts = row.split(separator: " ").compactMap { Int($0) }

@@ -37,7 +37,7 @@ final class FaultBench {
             while idle.wait(on: connection), let head = connection.readHead() {
                 idle.leave(connection)
                 if head.hasPrefix("GET /bystander ") {
-                    // It goes on all the time, so that no clock of the test's configuration runs out for it.
+                    // It goes on all the time, and its clocks are not the test's, so that none runs out for it.
                     connection.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
                     while connection.send("1\r\n.\r\n"), !more.wait(seconds: 0.02) {}
                     connection.send("6\r\nbehind\r\n0\r\n\r\n")
@@ -58,6 +58,7 @@ final class FaultBench {
             routes:
               - path: /poll
                 hold: { channels: "{query.channel}", allow: ["*"], timeout: 600s }
+              - { path: /bystander, proxy: { response_timeout: 60s, idle_timeout: 60s } }
             \(text)
             """, launcher: launcher, in: directory)
         ownDescriptors = pollhold.descriptors

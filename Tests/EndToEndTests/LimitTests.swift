@@ -333,6 +333,7 @@ struct LimitTests {
         try pollhold.waitForWaiting("a") { $0 == 2 }
         #expect(!other.hasInput)
         held.closeNow()
+        try pollhold.waitForWaiting("a") { $0 == 1 }
         // Its place is free when its end has been noticed; until then a poll is the app's.
         var next = try poll(for: "192.0.2.1")
         try waitUntil("the next one is held") {

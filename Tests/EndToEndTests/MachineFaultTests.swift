@@ -13,17 +13,25 @@ struct MachineFaultTests {
         let bench = try FaultBench(
             launcher: ["/bin/sh", "-c", "ulimit -n 100; exec \"$@\"", "sh"], handler: Self.plain)
         try bench.run(times: 2) { bench in
+            func pauses() throws -> Int {
+                try bench.pollhold.control("GET", "/status").json["accept_pauses"] as? Int ?? 0
+            }
             let early = try bench.client()
             #expect(try early.request("GET", "/early").status == 200)
+            let pausesBefore = try pauses()
             // More than there is room for; those behind the limit wait in the system's queue.
             let crowd = try (0..<150).map { _ in try bench.client() }
             for client in crowd { try client.start("GET", "/poll?channel=crowd&after=now") }
             try waitUntil("accepting is paused") {
-                try bench.pollhold.control("GET", "/status").json["accept_pauses"] as? Int ?? 0 > 0
+                // Who does nothing for five seconds would have to make room.
+                #expect(try early.request("GET", "/early").status == 200)
+                return try pauses() > pausesBefore
             }
+            let start = Date()
             let before = bench.pollhold.processorSeconds
             poll(nil, 0, 300)
-            #expect(bench.pollhold.processorSeconds - before < 0.15, "it spins")
+            let spent = bench.pollhold.processorSeconds - before
+            #expect(spent < Date().timeIntervalSince(start) / 2, "it spins")
             #expect(try early.request("GET", "/again").status == 200)
             #expect(try early.request("POST", "/again", body: [1]).text == "1")
             // The first half goes, the second comes in.
@@ -57,7 +65,8 @@ struct MachineFaultTests {
         #expect(try client.request("GET", "/").text == "ok")
         var publishers: [TestClient] = []
         try waitUntil("the last descriptor is taken") {
-            publishers.append(try TestClient(unix: pollhold.socketPath))
+            // More can't get in, and in front of a full queue a connect waits.
+            if publishers.count < 80 { publishers.append(try TestClient(unix: pollhold.socketPath)) }
             poll(nil, 0, 2)
             return pollhold.descriptors >= 80
         }
@@ -119,9 +128,10 @@ struct MachineFaultTests {
         #expect(size() == 8192)
         // There is room again.
         try setRoom(1 << 20)
-        let lost = try dropped()
         _ = try client.request("GET", "/behind")
         try waitUntil("the log goes on") { size() > 8192 }
+        // A line may still have been under way when there was room again.
+        let lost = try dropped()
         pollhold.signal(SIGTERM)
         #expect(pollhold.waitForExit() == 0)
         let lines = try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n")
@@ -129,7 +139,10 @@ struct MachineFaultTests {
         #expect(broken.count <= 1, "only the line in which the disk was full is broken")
         #expect(lines.contains { $0.contains("/behind") })
         let notices = lines.filter { $0.contains("log lines were dropped") }
-        #expect(notices.count == 1 && notices[0].contains("\"\(lost) log lines"), "\(notices)")
+        // One that was lost beside a notice is told by the next.
+        let told = notices.compactMap { notice in notice.split { !$0.isNumber }.first.flatMap { Int($0) } }
+        let toldInAll = told.reduce(0, +)
+        #expect(!told.isEmpty && told.count == notices.count && toldInAll == lost, "\(notices)")
     }
 
     @Test func `a control socket whose file was removed is bound anew, and nobody else notices`() throws {
@@ -142,13 +155,15 @@ struct MachineFaultTests {
             #expect(try publisher.request("GET", "/status").status == 200, "an open connection goes on")
             try waitUntil("publishers can connect") { (try? bench.pollhold.publish("news", "1"))?.status == 200 }
         }
-        #expect(bench.pollhold.errors.text.contains("had been removed: the socket is bound anew"))
+        #expect(bench.pollhold.errors.wait { $0.contains("had been removed: the socket is bound anew") })
     }
 
     @Test func `a socket's file that another process has put there is told, and left to it`() throws {
         let pollhold = try PollholdProcess(PollTests.configuration())
-        unlink(pollhold.socketPath)
-        try "someone else's".write(toFile: pollhold.socketPath, atomically: false, encoding: .utf8)
+        // In one step: were there no file for a moment, the socket might be bound anew in between.
+        let other = pollhold.socketPath + ".new"
+        try "someone else's".write(toFile: other, atomically: false, encoding: .utf8)
+        #expect(rename(other, pollhold.socketPath) == 0)
         #expect(pollhold.errors.wait { $0.contains("another file stands at") })
         #expect(try TestClient(port: pollhold.port).request("GET", "/poll?channel=other").status == 403)
         pollhold.signal(SIGTERM)

@@ -3,7 +3,7 @@ import Foundation
 /// A name server on loopback that knows one name, and is told what to say of it.
 final class NameServer: @unchecked Sendable {
     private(set) var port: UInt16 = 0
-    private let descriptor: Int32
+    private let socket: OpenSocket
     private let lock = NSLock()
     private var address: [UInt8]?
     private var asked = 0
@@ -11,41 +11,42 @@ final class NameServer: @unchecked Sendable {
     /// - Parameter address: of IPv4 in its four parts; nil: there is no such name.
     init(address: [UInt8]?) throws {
         self.address = address
-        descriptor = socket(AF_INET, Int32(SOCK_DGRAM.rawValue), 0)
+        let socket = OpenSocket(Glibc.socket(AF_INET, Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue), 0))
+        self.socket = socket
         var own = sockaddr_in()
         own.sin_family = sa_family_t(AF_INET)
         own.sin_addr.s_addr = in_addr_t(0x7F00_0001).bigEndian
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)
         let bound = withUnsafeMutablePointer(to: &own) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
-                Glibc.bind(self.descriptor, address, length) == 0 && getsockname(self.descriptor, address, &length) == 0
+                Glibc.bind(socket.number, address, length) == 0 && getsockname(socket.number, address, &length) == 0
             }
         }
         guard bound else { throw TestFailure("the test's name server can't listen") }
         port = UInt16(bigEndian: own.sin_port)
-        let number = descriptor
         Thread.detachNewThread { [weak self] in
+            defer { socket.close() }
             var buffer = [UInt8](repeating: 0, count: 1500)
-            while true {
+            // What is no question does not end it.
+            while !socket.hasEnded {
                 var peer = sockaddr_storage()
                 var size = socklen_t(MemoryLayout<sockaddr_storage>.size)
                 let count = withUnsafeMutablePointer(to: &peer) {
                     $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                        recvfrom(number, &buffer, buffer.count, 0, $0, &size)
+                        recvfrom(socket.number, &buffer, buffer.count, 0, $0, &size)
                     }
                 }
-                guard count > 12, let answer = self?.answer(to: Array(buffer[..<count])) else { break }
+                guard count > 12, let answer = self?.answer(to: Array(buffer[..<count])) else { continue }
                 _ = withUnsafeMutablePointer(to: &peer) {
                     $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                        sendto(number, answer, answer.count, 0, $0, size)
+                        sendto(socket.number, answer, answer.count, 0, $0, size)
                     }
                 }
             }
-            close(number)
         }
     }
 
-    deinit { shutdown(descriptor, Int32(SHUT_RDWR)) }
+    deinit { socket.end() }
 
     /// Questions so far.
     var count: Int { lock.withLock { asked } }

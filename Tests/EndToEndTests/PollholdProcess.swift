@@ -184,7 +184,7 @@ final class LineCollector: @unchecked Sendable {
     private var hasEnded = false
 
     init(_ handle: FileHandle) {
-        let descriptor = dup(handle.fileDescriptor)
+        let descriptor = fcntl(handle.fileDescriptor, F_DUPFD_CLOEXEC, 0)
         Thread.detachNewThread { [self] in
             var buffer = [UInt8](repeating: 0, count: 65536)
             while true {

@@ -4,10 +4,12 @@ import Foundation
 final class TestApp: @unchecked Sendable {
     /// One connection as the app's handler sees it.
     final class Connection: @unchecked Sendable {
-        let descriptor: Int32
+        private let socket: OpenSocket
         private var buffer: [UInt8] = []
 
-        init(_ descriptor: Int32) { self.descriptor = descriptor }
+        init(_ socket: OpenSocket) { self.socket = socket }
+
+        var descriptor: Int32 { socket.number }
 
         /// The next request's head with its blank line; nil at the end.
         func readHead() -> String? { readHeadBytes().map { String(decoding: $0, as: UTF8.self) } }
@@ -104,14 +106,19 @@ final class TestApp: @unchecked Sendable {
 
         /// Lets the close behind the handler be a break (RST) instead of an end.
         func breakOff() {
-            var linger = linger(l_onoff: 1, l_linger: 0)
-            setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout<Glibc.linger>.size))
+            socket.use { number in
+                var abrupt = Glibc.linger(l_onoff: 1, l_linger: 0)
+                _ = setsockopt(number, SOL_SOCKET, SO_LINGER, &abrupt, socklen_t(MemoryLayout<Glibc.linger>.size))
+            }
         }
 
         /// Ends our side (FIN); what the peer sends can still be read.
-        func finishSending() { shutdown(descriptor, Int32(SHUT_WR)) }
+        func finishSending() { socket.use { _ = shutdown($0, Int32(SHUT_WR)) } }
 
-        func end() { shutdown(descriptor, Int32(SHUT_RDWR)) }
+        func end() { socket.end() }
+
+        /// Once its handler has returned.
+        fileprivate func close() { socket.close() }
 
         private func fill() -> Bool {
             var part = [UInt8](repeating: 0, count: 262_144)
@@ -123,11 +130,13 @@ final class TestApp: @unchecked Sendable {
     }
 
     private(set) var port: UInt16 = 0
-    private let listener: Int32
+    private let listener: OpenSocket
+    /// Has the same port and never listens, so that nobody else is given it while this object is there: neither another
+    /// test's app nor a client, also once the app has ended.
+    private let place: OpenSocket
     private let lock = NSLock()
     private var heads: [String] = []
     private var connections = 0
-    private var hasEnded = false
 
     /// - Parameters:
     ///   - port: a port that an app before has left; 0: any.
@@ -137,38 +146,45 @@ final class TestApp: @unchecked Sendable {
         port wanted: UInt16 = 0, receiveBytes: Int32? = nil, handler: @escaping @Sendable (Connection, TestApp) -> Void
     ) throws {
         signal(SIGPIPE, SIG_IGN)
-        listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        if var receiveBytes { setsockopt(listener, SOL_SOCKET, SO_RCVBUF, &receiveBytes, 4) }
+        let kind = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue)
+        let listener = OpenSocket(socket(AF_INET, kind, 0))
+        let place = OpenSocket(socket(AF_INET, kind, 0))
+        self.listener = listener
+        self.place = place
+        if var receiveBytes { setsockopt(listener.number, SOL_SOCKET, SO_RCVBUF, &receiveBytes, 4) }
         var on: Int32 = 1
-        setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, 4)
+        for number in [listener.number, place.number] { setsockopt(number, SOL_SOCKET, SO_REUSEADDR, &on, 4) }
         var address = sockaddr_in()
         address.sin_port = wanted.bigEndian
         address.sin_family = sa_family_t(AF_INET)
         address.sin_addr.s_addr = in_addr_t(0x7F00_0001).bigEndian
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        // Both are bound before the one listens: beside a listener nobody can have its port.
         let bound = withUnsafeMutablePointer(to: &address) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
-                Glibc.bind(self.listener, address, length) == 0 && listen(self.listener, 1024) == 0
-                    && getsockname(self.listener, address, &length) == 0
+                Glibc.bind(listener.number, address, length) == 0
+                    && getsockname(listener.number, address, &length) == 0
+                    && Glibc.bind(place.number, address, length) == 0 && Glibc.listen(listener.number, 1024) == 0
             }
         }
         guard bound else { throw TestFailure("the test's app can't listen") }
         port = UInt16(bigEndian: address.sin_port)
-        let number = listener
         Thread.detachNewThread { [weak self] in
-            // Closed here, where it is used, and once: its number may be another test's afterwards.
-            defer { close(number) }
+            defer { listener.close() }
             while true {
-                let descriptor = accept(number, nil, nil)
-                guard descriptor >= 0 else { return }
-                guard let app = self else {
-                    close(descriptor)
-                    return
+                let descriptor = accept4(listener.number, nil, nil, Int32(SOCK_CLOEXEC.rawValue))
+                guard descriptor >= 0 else {
+                    if listener.hasEnded { return }
+                    // A client that has broken off in the queue, or a moment without descriptors, is not the end.
+                    poll(nil, 0, 1)
+                    continue
                 }
+                let connection = Connection(OpenSocket(descriptor))
+                guard let app = self else { return connection.close() }
                 app.lock.withLock { app.connections += 1 }
                 Thread.detachNewThread {
-                    handler(Connection(descriptor), app)
-                    close(descriptor)
+                    handler(connection, app)
+                    connection.close()
                 }
             }
         }
@@ -192,13 +208,7 @@ final class TestApp: @unchecked Sendable {
     deinit { end() }
 
     /// Stops listening; connections that are open go on.
-    func end() {
-        let ends = lock.withLock {
-            defer { hasEnded = true }
-            return !hasEnded
-        }
-        if ends { shutdown(listener, Int32(SHUT_RDWR)) }
-    }
+    func end() { listener.end() }
 
     func note(_ head: String) { lock.withLock { heads.append(head) } }
 
@@ -213,6 +223,44 @@ final class TestApp: @unchecked Sendable {
     }
 }
 
+/// A socket that one thread works with and another may end. It is closed once, and nothing is done to it afterwards:
+/// its number may be another test's then.
+final class OpenSocket: @unchecked Sendable {
+    let number: Int32
+    private let lock = NSLock()
+    private var isEnding = false
+    private var isClosed = false
+
+    init(_ number: Int32) { self.number = number }
+
+    deinit { close() }
+
+    var hasEnded: Bool { lock.withLock { isEnding } }
+
+    /// Wakes who waits on it, for the last time.
+    func end() {
+        lock.withLock {
+            isEnding = true
+            if !isClosed { shutdown(number, Int32(SHUT_RDWR)) }
+        }
+    }
+
+    func close() {
+        lock.withLock {
+            if !isClosed { Glibc.close(number) }
+            isClosed = true
+        }
+    }
+
+    /// Does something to it unless it is closed.
+    func use(_ body: (Int32) -> Void) {
+        lock.withLock {
+            guard !isClosed else { return }
+            body(number)
+        }
+    }
+}
+
 /// Something that one side of a test waits for and the other gives.
 final class Barrier: @unchecked Sendable {
     private let semaphore = DispatchSemaphore(value: 0)
@@ -223,3 +271,10 @@ final class Barrier: @unchecked Sendable {
     @discardableResult
     func wait(seconds: Double = 20) -> Bool { semaphore.wait(timeout: .now() + seconds) == .success }
 }
+
+/// glibc shows it only under _GNU_SOURCE.
+@_silgen_name("accept4")
+private func accept4(
+    _ listener: Int32, _ address: UnsafeMutablePointer<sockaddr>?, _ length: UnsafeMutablePointer<socklen_t>?,
+    _ flags: Int32
+) -> Int32

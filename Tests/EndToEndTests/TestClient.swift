@@ -13,7 +13,8 @@ final class TestClient {
     ///   - receiveBytes: the size of the system's receive buffer, for a client that reads little at a time.
     ///   - host: the last byte of the address in 127.0.0.0/24 that the client has.
     init(port: UInt16, receiveBytes: Int32? = nil, from host: UInt8? = nil) throws {
-        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        // A program that another test starts must not keep it: then closing it here would say nothing.
+        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         if let host {
             var own = sockaddr_in()
             own.sin_family = sa_family_t(AF_INET)
@@ -41,7 +42,7 @@ final class TestClient {
     }
 
     init(unix path: String) throws {
-        descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+        descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
         withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: Array(path.utf8.prefix(107))) }

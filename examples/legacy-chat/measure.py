@@ -25,10 +25,10 @@ CONNECTIONS = 6
 class Page:
     """One user's page: a session, a room, and a timer."""
 
-    def __init__(self, host, number, ends):
+    def __init__(self, host, number):
         self.host = host
         self.room = ROOMS[number % len(ROOMS)]
-        self.ends = ends
+        self.goes_on = True
         self.since = 0
         self.seen = {}
         self.lock = threading.Lock()
@@ -72,7 +72,7 @@ class Page:
     def run(self):
         # The timers of different pages are not in step.
         time.sleep(random.random() * INTERVAL)
-        while time.monotonic() < self.ends:
+        while self.goes_on:
             if self.places.acquire(blocking=False):
                 threading.Thread(target=self.poll, daemon=True).start()
             time.sleep(INTERVAL)
@@ -88,7 +88,7 @@ def main():
     host = urllib.parse.urlsplit(options.url).netloc
     began = time.monotonic()
     ends = began + options.seconds
-    pages = [Page(host, number, ends) for number in range(options.users)]
+    pages = [Page(host, number) for number in range(options.users)]
     threads = [threading.Thread(target=page.run, daemon=True) for page in pages]
     for thread in threads:
         thread.start()
@@ -105,6 +105,14 @@ def main():
             "POST", "/chat/send", urllib.parse.urlencode({"room": page.room, "text": f"message {len(sent)}"}))
         assert status == 200, status
         sent.append((json.loads(body)["id"], page.room, start))
+    # On a slow machine the last ones take longer: the pages go on until they have seen them.
+    patience = max(ends, time.monotonic()) + 20
+    while time.monotonic() < ends or (
+            time.monotonic() < patience and not all(
+                number in page.seen for number, room, _ in sent for page in pages if page.room == room)):
+        time.sleep(0.1)
+    for page in pages:
+        page.goes_on = False
     for thread in threads:
         thread.join()
     time.sleep(0.5)
