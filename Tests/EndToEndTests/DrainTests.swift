@@ -128,6 +128,33 @@ struct DrainTests {
         gate.open()
     }
 
+    @Test func `a request that stands in its socket when its worker hears of the end is answered`() throws {
+        let app = try TestApp(respond: { _, _ in TestApp.plain("page") })
+        /// - Returns: false if the worker had been told, and had closed what was idle, before the request was sent.
+        func trial() throws -> Bool {
+            let pollhold = try PollholdProcess(
+                PollTests.configuration(upstreamPort: app.port).replacing("workers: 2", with: "workers: 1"))
+            let publisher = try TestClient(unix: pollhold.socketPath)
+            let count = 10_000
+            try publisher.send((0..<count).map { "{\"channel\":\"c\($0)\",\"data\":1}\n" }.joined())
+            for _ in 0..<count { _ = try publisher.readLine() }
+            let client = try TestClient(port: pollhold.port)
+            #expect(try client.request("GET", "/page").text == "page")
+            // The worker looks at every channel. When it has, the end has been asked for, and the request behind that.
+            let operators = try (0..<4).map { _ in try TestClient(unix: pollhold.socketPath) }
+            for client in operators { try client.start("GET", "/channels?order=waiting&limit=1") }
+            pollhold.signal(SIGTERM)
+            guard pollhold.errors.wait(for: { $0.contains("draining") }) else { throw TestFailure("it does not drain") }
+            try pollhold.stop()
+            guard !client.hasBytes(within: 0) else { return false }
+            try client.start("GET", "/page")
+            pollhold.signal(SIGCONT)
+            #expect(try client.response().text == "page")
+            return true
+        }
+        try waitUntil("the request comes in time") { try trial() }
+    }
+
     @Test func `who has connected is served, who comes later finds the place free for the next process`() throws {
         let app = try SlowApp()
         let pollhold = try PollholdProcess(

@@ -102,6 +102,15 @@ final class PollholdProcess {
 
     func signal(_ number: Int32) { kill(pid, number) }
 
+    /// Stops it, until it is told to go on.
+    func stop() throws {
+        signal(SIGSTOP)
+        try waitUntil("it stands still") {
+            let text = try String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8)
+            return text.split(separator: ")").last?.hasPrefix(" T") ?? false
+        }
+    }
+
     /// Of the process that was started first.
     func waitForExit() -> Int32 {
         process.waitUntilExit()

@@ -76,11 +76,21 @@ struct UpgradeFailureTests {
         #expect(try TestClient(port: pollhold.port).request("GET", "/poll?channel=news").ids == before)
     }
 
-    @Test func `a pool that the old process can't open again either is not written to until it can be`() throws {
+    @Test(arguments: ["file", "nothing", "empty", "other"])
+    func `a pool that the old process can't open again either is not written to until it can be`(
+        place: String
+    ) throws {
         let directory = try TemporaryDirectory()
         let path = directory.path
         mkdir(path + "/real", 0o700)
+        mkdir(path + "/empty", 0o700)
         try "x".write(toFile: path + "/file", atomically: true, encoding: .utf8)
+        if place == "other" {
+            let other = try PollholdProcess(PollTests.configuration(more: "pool: { store: \(path)/other }"))
+            try other.publish("room.1", "\"of another pool\"")
+            other.signal(SIGTERM)
+            #expect(other.waitForExit() == 0)
+        }
         // In one step: there is no moment at which there is no pool, and a new one could be made.
         func lead(to name: String) throws {
             try FileManager.default.createSymbolicLink(atPath: path + "/link", withDestinationPath: name)
@@ -91,7 +101,7 @@ struct UpgradeFailureTests {
             PollTests.configuration(more: "pool: { store: DIRECTORY/pool }"), in: directory)
         let first = try pollhold.publish("room.1", "1").json["id"] as? String
         let held = try PollTests().held(pollhold, "/poll?channel=news&after=now", on: "news")
-        try lead(to: "file")
+        try lead(to: place)
         #expect(try pollhold.upgrade().status == 500)
         #expect(pollhold.errors.wait { $0.contains("the pool can't be opened again, and publishes are refused") })
         let refused = try pollhold.publish("news", "2")
@@ -105,6 +115,8 @@ struct UpgradeFailureTests {
         #expect(try pollhold.upgrade().status == 200)
         let client = try TestClient(port: pollhold.port)
         #expect(try client.request("GET", "/poll?channel=news&channel=room.1").ids == [first, id])
+        #expect(!FileManager.default.fileExists(atPath: path + "/nothing"))
+        #expect(try FileManager.default.contentsOfDirectory(atPath: path + "/empty") == [])
     }
 
     @Test func `sockets that were bound for nothing leave no file behind`() throws {
