@@ -64,11 +64,12 @@ bench-programs: libraries release
 	$(SWIFT) build -c release --product bare-loop
 	$(SWIFT) build -c release --product pollhold-bench
 
-# The crash, upgrade and overload tests at full length: 200 kills and twice 50 upgrades under load, and a minute at each
-# limit.
+# The crash, upgrade, reload and overload tests at full length: 200 kills, twice 50 upgrades and 500 reloads under load,
+# and a minute at each limit.
 torture: libraries
 	POLLHOLD_CRASHES=200 $(SWIFT) test --filter CrashTests
 	POLLHOLD_UPGRADES=50 $(SWIFT) test --filter UpgradeLoadTests
+	POLLHOLD_RELOADS=500 $(SWIFT) test --filter ReloadTests
 	POLLHOLD_OVERLOAD_SECONDS=60 $(SWIFT) test --filter OverloadTests
 
 # Installs libevent and SQLite where that can be done with apt-get, and says how where it can't.

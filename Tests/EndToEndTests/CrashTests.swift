@@ -29,7 +29,7 @@ struct CrashTests {
         let crowd = 200
         let directory = try TemporaryDirectory()
         var pollhold = try PollholdProcess(Self.configuration, in: directory)
-        let load = try LoadClients(address: .unix(path: directory.path + "/web.sock"), seed: seed)
+        let load = try LoadClients(address: .unix(path: directory.path + "/web.sock"), seed: seed, crowd: crowd)
         load.serverMayEnd = true
         load.leavesPerMille = 5
         for number in 0..<crowd {

@@ -76,7 +76,7 @@ struct DrainTests {
     }
 
     @Test func `held polls are answered one after the other, and messages reach those who still wait`() throws {
-        let room = LoadClients.descriptorLimit - 500
+        let crowd = min(1000, LoadClients.descriptorLimit / 4)
         let app = try SlowApp(fields: "Pollhold-Publish: news; data=response\r\n")
         let pollhold = try PollholdProcess(
             PollTests.configuration(
@@ -84,7 +84,7 @@ struct DrainTests {
                 upstreamPort: app.server.port
             ).replacing("workers: 2", with: "workers: 1"))
         // At ten milliseconds each it takes ten seconds until the last one's turn.
-        let (clients, request) = try drainingCrowd(min(1000, room), pollhold, app)
+        let (clients, request) = try drainingCrowd(crowd, pollhold, app)
         app.answer.open()
         #expect(try request.response().text == "finished")
         var (empty, told) = (0, 0)

@@ -12,7 +12,7 @@ final class HeldCrowd {
     init(_ size: Int, of pollhold: PollholdProcess) throws {
         self.pollhold = pollhold
         self.size = size
-        load = try LoadClients(port: pollhold.port)
+        load = try LoadClients(port: pollhold.port, crowd: size)
         for _ in 0..<size { try load.add(channels: ["alive"]) }
         try load.run(until: "the crowd is held") { try self.waiting() == size }
         // All workers know of all of them once each one's turn has ended.

@@ -17,15 +17,18 @@ final class LoadClients {
     /// The server may be gone: clients that lose it wait until they are brought back, each with its cursor.
     var serverMayEnd = false
     private var away: [LoadClient] = []
+    private let room: CrowdRoom
     /// Which server this is; one more with each that ends.
     fileprivate(set) var generation = 0
 
-    convenience init(port: UInt16, seed: UInt64 = 1) throws {
+    /// - Parameter crowd: how many there will be at most.
+    convenience init(port: UInt16, seed: UInt64 = 1, crowd: Int) throws {
         guard let address = SocketAddress(numericHost: "127.0.0.1", port: port) else { throw TestFailure("no address") }
-        try self.init(address: address, seed: seed)
+        try self.init(address: address, seed: seed, crowd: crowd)
     }
 
-    init(address: SocketAddress, seed: UInt64) throws {
+    init(address: SocketAddress, seed: UInt64, crowd: Int) throws {
+        room = try CrowdRoom(crowd)
         loop = try EventLoop()
         self.address = address
         random = Seeded(state: seed)

@@ -76,7 +76,7 @@ struct LoadTests {
         let crowd = max(100, Int(2000 * PollholdProcess.scale))
         let messages = max(1000, Int(20_000 * PollholdProcess.scale))
         let pollhold = try PollholdProcess(Self.configuration())
-        let load = try LoadClients(port: pollhold.port, seed: seed)
+        let load = try LoadClients(port: pollhold.port, seed: seed, crowd: crowd)
         load.leavesPerMille = 20
         for number in 0..<crowd {
             try load.add(
@@ -128,10 +128,9 @@ struct LoadTests {
     }
 
     @Test func `fifteen thousand polls are held at once, cost little and are released by one publish`() throws {
-        let room = LoadClients.descriptorLimit - 500
-        let crowd = min(max(500, Int(15_000 * PollholdProcess.scale)), room)
+        let crowd = min(max(500, Int(15_000 * PollholdProcess.scale)), CrowdRoom.total)
         let pollhold = try PollholdProcess(Self.configuration())
-        let load = try LoadClients(port: pollhold.port)
+        let load = try LoadClients(port: pollhold.port, crowd: crowd)
         // Whatever the first polls set up once is not counted per poll.
         for _ in 0..<100 { try load.add(channels: ["c.all"]) }
         try load.run(until: "the first hundred are held") { try Self.waiting(pollhold) == 100 }
@@ -170,7 +169,7 @@ struct LoadTests {
         let pollhold = try PollholdProcess(Self.configuration())
         var memory: [Int] = []
         for number in 0..<waves {
-            let load = try LoadClients(port: pollhold.port)
+            let load = try LoadClients(port: pollhold.port, crowd: wave)
             for client in 0..<wave { try load.add(channels: ["c.\(number)-\(client)", "c.all"]) }
             try load.run(until: "wave \(number) is held") { try Self.waiting(pollhold) == wave }
             load.closeAll(reset: number % 4 != 0)

@@ -244,18 +244,23 @@ struct ReloadTests {
 
     // MARK: Under traffic
 
-    @Test func `thirty reloads under load lose nothing, double nothing and drop nobody`() throws {
+    /// `POLLHOLD_RELOADS` is how many follow one another; `make torture` has 500.
+    private static let reloads =
+        ProcessInfo.processInfo.environment["POLLHOLD_RELOADS"].flatMap { Int($0) } ?? 30
+
+    @Test func `reloads under load lose nothing, double nothing and drop nobody`() throws {
         let seed = UInt64.random(in: 0..<1 << 32)
         let crowd = max(50, Int(200 * PollholdProcess.scale))
         let configuration = LoadTests.configuration()
         let pollhold = try PollholdProcess(configuration)
-        let load = try LoadClients(port: pollhold.port, seed: seed)
+        let load = try LoadClients(port: pollhold.port, seed: seed, crowd: crowd)
         for number in 0..<crowd { try load.add(channels: ["c.\(number % 50)", "c.\((number + 7) % 50)"]) }
         let ledger = LoadTests.Ledger()
         let path = pollhold.socketPath
         for publisher in 0..<4 {
             Thread.detachNewThread {
-                LoadTests.publish(2000, socketPath: path, seed: seed &+ UInt64(publisher), ledger: ledger)
+                LoadTests.publish(
+                    max(2000, 70 * Self.reloads), socketPath: path, seed: seed &+ UInt64(publisher), ledger: ledger)
             }
         }
         let others = [
@@ -265,7 +270,7 @@ struct ReloadTests {
             configuration.replacing("routes:", with: "routs:"), configuration,
         ]
         let control = try TestClient(unix: path)
-        for number in 0..<30 {
+        for number in 0..<Self.reloads {
             let answered = load.answers
             try pollhold.write(others[number % 4])
             #expect(try control.request("POST", "/reload").status == (number % 4 == 2 ? 422 : 200))
@@ -279,7 +284,7 @@ struct ReloadTests {
         let wrong = load.clients.filter { $0.ids != ledger.ids($0.channels) || $0.gaps > 0 || !$0.failures.isEmpty }
         #expect(wrong.isEmpty, "client \(wrong.first.map { "\($0.number) \($0.failures)" } ?? ""); seed \(seed)")
         #expect(load.returns == 0)
-        print("reload: seed \(seed): 30 reloads, \(crowd) clients, \(ledger.count) messages, \(load.answers) answers")
+        print("reload: seed \(seed): \(Self.reloads) reloads, \(crowd) clients, \(ledger.count) messages, \(load.answers) answers")
         load.closeAll(reset: true)
     }
 }

@@ -50,7 +50,7 @@ struct SoakTests {
         let pollhold = try PollholdProcess(Self.configuration(app.port))
         let own = pollhold.descriptors
         let traffic = SoakTraffic(pollhold)
-        let load = try LoadClients(port: pollhold.port)
+        let load = try LoadClients(port: pollhold.port, crowd: Self.crowd)
         load.leavesPerMille = 20
         for number in 0..<Self.crowd { try load.add(channels: ["c.\(number % 20)", "c.\((number + 7) % 20)"]) }
         for (number, kind) in SoakTraffic.Kind.allCases.enumerated() {

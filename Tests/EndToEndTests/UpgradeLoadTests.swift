@@ -30,7 +30,7 @@ struct UpgradeLoadTests {
         let seed = UInt64.random(in: 0..<1 << 32)
         let store = kind == "store" ? "store: DIRECTORY/pool" : "channels: 100000"
         let pollhold = try PollholdProcess(Self.configuration.replacing("POOL", with: store))
-        let load = try LoadClients(port: pollhold.port, seed: seed)
+        let load = try LoadClients(port: pollhold.port, seed: seed, crowd: 300)
         for number in 0..<300 { try load.add(channels: ["u.\(number % 10)", "u.\((number + 3) % 10)"]) }
         let ledger = UpgradeLedger()
         let path = pollhold.socketPath
@@ -82,7 +82,7 @@ struct UpgradeLoadTests {
     func `thousands of held polls notice nothing`(store: String) throws {
         let wanted = Int(8000 * PollholdProcess.scale)
         let pollhold = try PollholdProcess(Self.configuration.replacing("POOL", with: store))
-        let crowd = try HeldCrowd(min(wanted, LoadClients.descriptorLimit - 500), of: pollhold)
+        let crowd = try HeldCrowd(min(wanted, CrowdRoom.total), of: pollhold)
         for _ in 0..<3 {
             #expect(try pollhold.upgrade().status == 200)
             try pollhold.waitForWaiting("alive") { $0 == crowd.size }
