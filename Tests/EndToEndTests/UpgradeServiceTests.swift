@@ -149,6 +149,21 @@ struct UpgradeServiceTests {
         for client in held { #expect(try client.response().ids.count == 1) }
     }
 
+    @Test func `a pool that stays behind with another pool.store is said, and is a gap for every cursor`() throws {
+        let pollhold = try PollholdProcess(PollTests.configuration())
+        try pollhold.publish("news", "1")
+        let client = try TestClient(port: pollhold.port)
+        let cursor = try client.request("GET", "/poll?channel=news").cursor
+        let held = try PollTests().held(pollhold, "/poll?channel=news&after=\(cursor)", on: "news")
+        try pollhold.write(PollTests.configuration(more: "pool: { store: DIRECTORY/pool }"))
+        #expect(try pollhold.upgrade().status == 200)
+        #expect(pollhold.errors.wait { $0.contains("the pool of before stays behind") })
+        #expect(try held.response().hasGap)
+        #expect(try client.request("GET", "/poll?channel=news&after=\(cursor)").hasGap)
+        let id = try pollhold.publish("news", "2").json["id"] as? String
+        #expect(try client.request("GET", "/poll?channel=news").ids == [id])
+    }
+
     @Test func `the signal does what the request does`() throws {
         let pollhold = try PollholdProcess(PollTests.configuration())
         let held = try PollTests().held(pollhold, "/poll?channel=news&after=now", on: "news")

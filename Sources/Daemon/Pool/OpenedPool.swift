@@ -23,6 +23,9 @@ final class OpenedPool {
     ) throws {
         let limits = PoolLimits(of: configuration)
         let fresh = Epoch(random: UInt64.random(in: .min ... .max))
+        if let handed, handed.stored?.directory != configuration.store {
+            log.warning("pool.store is another one: the pool of before stays behind, and its cursors are told a gap")
+        }
         guard let directory = configuration.store else {
             var handed = handed?.pool
             let restored = handed?.finish()
