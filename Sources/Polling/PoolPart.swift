@@ -95,4 +95,11 @@ extension MessagePool {
         pool.departures = nil
         return pool
     }
+
+    /// All of it has been written down, and from now on what leaves it is to be written too.
+    package func withDepartures() -> MessagePool {
+        var pool = self
+        pool.departures = Departures()
+        return pool
+    }
 }

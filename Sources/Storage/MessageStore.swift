@@ -145,18 +145,53 @@ package final class MessageStore {
             let restored = try reader.read(limits: limits, lastNumber: head?.reserved ?? 0)
             var restoring = restored
             let pool = restoring.finish(forgottenThrough: head?.forgotten ?? 0)
-            reserved = pool.lastNumber + Self.reservedBlock
-            let unsynced = durability == .machine ? "" : boot.isEmpty ? StoreHead.unknownBoot : boot
-            try StoreHead(
-                epoch: epoch, reserved: reserved, forgotten: pool.forgottenThrough, boot: unsynced
-            ).write(to: database)
-            // The line above was synced: from here on a crash of the machine is noticed.
-            if durability == .process { try database.execute("PRAGMA synchronous=NORMAL") }
+            try begin(pool, epoch, boot: boot)
+            try loosen()
             return Loaded(
                 pool: pool, epoch: epoch, messagesCount: restoring.messagesCount, mayHaveLost: mayHaveLost ?? false)
         } catch {
             throw StoreError(error, path: file.path)
         }
+    }
+
+    /// Writes a pool that is nowhere written down in the place of an earlier copy of it, or of nothing, and makes the
+    /// store ready for writing. All or nothing.
+    ///
+    /// - Parameters:
+    ///   - boot: as for `load`.
+    ///   - wall: nanoseconds since 1970, at `now`.
+    package func fill(
+        with pool: MessagePool, of epoch: Epoch, boot: String, now: Moment, wall: Int64
+    ) throws(StoreError) -> Loaded {
+        if let head = try checkedHead(), head.epoch != epoch { throw .occupied(file.path) }
+        do throws(DatabaseError) {
+            try statements.begin.run()
+            try database.execute("DELETE FROM messages; DELETE FROM losses; DELETE FROM taken; DELETE FROM keys")
+            for part in pool.parts(of: epoch) {
+                try statements.insert(part) { moment in wall - (now.nanoseconds - moment.nanoseconds) }
+            }
+            try begin(pool, epoch, boot: boot)
+            try statements.commit.run()
+            try loosen()
+        } catch {
+            rollBack()
+            throw StoreError(error, path: file.path)
+        }
+        return Loaded(
+            pool: pool.withDepartures(), epoch: epoch, messagesCount: pool.figures.messages, mayHaveLost: false)
+    }
+
+    /// Writes down which pool it is, and that it is being written to.
+    private func begin(_ pool: MessagePool, _ epoch: Epoch, boot: String) throws(DatabaseError) {
+        reserved = pool.lastNumber + Self.reservedBlock
+        let unsynced = durability == .machine ? "" : boot.isEmpty ? StoreHead.unknownBoot : boot
+        try StoreHead(epoch: epoch, reserved: reserved, forgotten: pool.forgottenThrough, boot: unsynced)
+            .write(to: database)
+    }
+
+    /// What `begin` wrote was synced: from here on a crash of the machine is noticed.
+    private func loosen() throws(DatabaseError) {
+        if durability == .process { try database.execute("PRAGMA synchronous=NORMAL") }
     }
 
     private func checkedHead() throws(StoreError) -> StoreHead? {

@@ -13,6 +13,8 @@ package enum StoreError: Error, Equatable, Sendable, CustomStringConvertible {
     case damaged(String, reason: String)
     /// A pool, or an empty file, in the place of the one that is gone on with.
     case replaced(String)
+    /// Another pool, where the one of this process is to go.
+    case occupied(String)
     /// Reading or the first writing failed.
     case failed(String, reason: String)
 
@@ -34,6 +36,8 @@ package enum StoreError: Error, Equatable, Sendable, CustomStringConvertible {
         case .replaced(let path):
             "\(path) is not the pool that was there before; "
                 + "put that one back, or restart the daemon to begin with this one"
+        case .occupied(let path):
+            "\(path) has another pool already; name a directory without one, or set it aside with --salvage"
         case .failed(let path, let reason):
             "\(path): \(reason)"
         }
@@ -42,7 +46,7 @@ package enum StoreError: Error, Equatable, Sendable, CustomStringConvertible {
     /// Another file in its place would do: this one is at fault, and not its directory or another process.
     package var isOfTheFile: Bool {
         switch self {
-        case .foreign, .newer, .damaged: true
+        case .foreign, .newer, .damaged, .occupied: true
         case .badDirectory, .cannotOpen, .inUse, .replaced, .failed: false
         }
     }

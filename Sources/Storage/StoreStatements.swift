@@ -42,29 +42,54 @@ final class StoreStatements {
     func insert(_ step: PoolPlan.Step, wall: Int64) throws(DatabaseError) -> Int {
         switch step {
         case .message(let item, let id, let lostBefore):
-            try insertMessage.bind(Int64(clamping: id), at: 1)
-            try insertMessage.bind(text: item.channel.bytes, at: 2)
-            try insertMessage.bind(bytes: item.payload, at: 3)
-            try insertMessage.bind(item.kind.stored, at: 4)
-            if let contentType = item.contentType {
-                try insertMessage.bind(bytes: contentType, at: 5)
-            } else {
-                try insertMessage.bindNull(at: 5)
-            }
-            try insertMessage.bind(wall, at: 6)
-            try insertMessage.bind(Int64(clamping: lostBefore), at: 7)
-            try insertMessage.run()
+            try insert(item, id: id, lostBefore: lostBefore, wall: wall)
             guard let key = item.key else { return 1 }
-            try insertKey.bind(Int64(clamping: id), at: 1)
-            try insertKey.bind(bytes: key, at: 2)
-            try insertKey.bind(wall, at: 3)
-            try insertKey.run()
+            try insert(key: key, id: id, wall: wall)
             return 2
         case .deletion(let name, let number):
             try note(number, of: name)
             return 1
         case .signal, .repeated, .giveBack: return 0
         }
+    }
+
+    /// Writes a part of a whole pool.
+    ///
+    /// - Parameter wall: when a moment was, in nanoseconds since 1970.
+    func insert(_ part: PoolPart, wall: (Moment) -> Int64) throws(DatabaseError) {
+        switch part {
+        case .head: break
+        case .loss(let name, let through): try note(through, of: name)
+        case .message(let item, let id, let lostBefore, let publishedAt):
+            try insert(item, id: id, lostBefore: lostBefore, wall: wall(publishedAt))
+        case .key(let key, let id, let at): try insert(key: key, id: id, wall: wall(at))
+        case .taken(let name, let through): try note(taken: through, of: name)
+        }
+    }
+
+    /// A message without its key.
+    private func insert(
+        _ item: PublishItem, id: UInt64, lostBefore: UInt64, wall: Int64
+    ) throws(DatabaseError) {
+        try insertMessage.bind(Int64(clamping: id), at: 1)
+        try insertMessage.bind(text: item.channel.bytes, at: 2)
+        try insertMessage.bind(bytes: item.payload, at: 3)
+        try insertMessage.bind(item.kind.stored, at: 4)
+        if let contentType = item.contentType {
+            try insertMessage.bind(bytes: contentType, at: 5)
+        } else {
+            try insertMessage.bindNull(at: 5)
+        }
+        try insertMessage.bind(wall, at: 6)
+        try insertMessage.bind(Int64(clamping: lostBefore), at: 7)
+        try insertMessage.run()
+    }
+
+    private func insert(key: [UInt8], id: UInt64, wall: Int64) throws(DatabaseError) {
+        try insertKey.bind(Int64(clamping: id), at: 1)
+        try insertKey.bind(bytes: key, at: 2)
+        try insertKey.bind(wall, at: 3)
+        try insertKey.run()
     }
 
     /// - Returns: rows that were touched.
@@ -85,11 +110,7 @@ final class StoreStatements {
                 try forgetTaken.run()
             }
         }
-        for (name, through) in departures.taken {
-            try noteTaken.bind(text: name.bytes, at: 1)
-            try noteTaken.bind(Int64(clamping: through), at: 2)
-            try noteTaken.run()
-        }
+        for (name, through) in departures.taken { try note(taken: through, of: name) }
         if isForgotten {
             try forgottenThrough.bind(Int64(clamping: departures.forgottenThrough), at: 1)
             try forgottenThrough.run()
@@ -104,6 +125,12 @@ final class StoreStatements {
     func reserve(_ number: UInt64) throws(DatabaseError) {
         try setReserved.bind(Int64(clamping: number), at: 1)
         try setReserved.run()
+    }
+
+    private func note(taken through: UInt64, of name: ChannelName) throws(DatabaseError) {
+        try noteTaken.bind(text: name.bytes, at: 1)
+        try noteTaken.bind(Int64(clamping: through), at: 2)
+        try noteTaken.run()
     }
 
     private func note(_ number: UInt64, of name: ChannelName) throws(DatabaseError) {

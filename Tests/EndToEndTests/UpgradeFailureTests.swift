@@ -165,8 +165,8 @@ struct UpgradeFailureTests {
         #expect(try failure(pollhold) { try $0.upgrade() }.contains("it ended, with status 3"))
         try install("printf 'nonsense, which is no record' >&3; exec sleep 60\n")
         #expect(try failure(pollhold) { try $0.upgrade() }.contains("not understood"))
-        // It says that it is ready, and ends while it is given everything: `prepared` is a record of one byte.
-        try install("printf '\\001\\000\\000\\000\\000\\010' >&3; head -c 40 <&3 >/dev/null; exit 4\n")
+        // It says that it is ready, and ends while it is given everything: `prepared` is a record of two bytes.
+        try install("printf '\\002\\000\\000\\000\\000\\010\\000' >&3; head -c 40 <&3 >/dev/null; exit 4\n")
         #expect(try failure(pollhold) { try $0.upgrade() }.contains("it ended, with status 4"))
         try FileManager.default.removeItem(atPath: program)
         try ProgramFile.copy(to: program)

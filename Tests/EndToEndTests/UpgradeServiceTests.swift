@@ -119,8 +119,9 @@ struct UpgradeServiceTests {
         let pollhold = try PollholdProcess(
             PollTests.configuration(), launcher: ["/bin/bash", "-c", script, "bash"])
         func open() -> [Int] {
-            numbers.filter {
-                (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\(pollhold.pid)/fd/\($0)")) == "/dev/null"
+            numbers.filter { number in
+                let link = "/proc/\(pollhold.pid)/fd/\(number)"
+                return (try? FileManager.default.destinationOfSymbolicLink(atPath: link)) == "/dev/null"
             }
         }
         #expect(open() == numbers)
@@ -149,19 +150,59 @@ struct UpgradeServiceTests {
         for client in held { #expect(try client.response().ids.count == 1) }
     }
 
-    @Test func `a pool that stays behind with another pool.store is said, and is a gap for every cursor`() throws {
+    @Test func `the pool goes along from memory to a file, to another file, and back`() throws {
         let pollhold = try PollholdProcess(PollTests.configuration())
-        try pollhold.publish("news", "1")
+        try pollhold.publish("news", "0")
         let client = try TestClient(port: pollhold.port)
         let cursor = try client.request("GET", "/poll?channel=news").cursor
-        let held = try PollTests().held(pollhold, "/poll?channel=news&after=\(cursor)", on: "news")
-        try pollhold.write(PollTests.configuration(more: "pool: { store: DIRECTORY/pool }"))
-        #expect(try pollhold.upgrade().status == 200)
-        #expect(pollhold.errors.wait { $0.contains("the pool of before stays behind") })
-        #expect(try held.response().hasGap)
-        #expect(try client.request("GET", "/poll?channel=news&after=\(cursor)").hasGap)
-        let id = try pollhold.publish("news", "2").json["id"] as? String
-        #expect(try client.request("GET", "/poll?channel=news").ids == [id])
+        let key = ["Content-Type": "application/json", "Idempotency-Key": "k"]
+        func publishKeyed() throws -> String? {
+            try pollhold.control("POST", "/publish?channel=room.1", body: "1", fields: key).json["id"] as? String
+        }
+        let keyed = try publishKeyed()
+        var ids: [String?] = []
+        for (number, store) in ["a", "a", "b", "a", "", "b"].enumerated() {
+            let held = try PollTests().held(pollhold, "/poll?channel=news&after=now", on: "news")
+            try pollhold.write(
+                PollTests.configuration(more: store.isEmpty ? "" : "pool: { store: DIRECTORY/\(store) }"))
+            #expect(try pollhold.upgrade().status == 200)
+            #expect(!held.hasInput)
+            ids.append(try pollhold.publish("news", "\(number + 1)").json["id"] as? String)
+            let answer = try held.response()
+            #expect(answer.ids == [ids.last] && !answer.hasGap)
+            let missed = try client.request("GET", "/poll?channel=news&after=\(cursor)")
+            #expect(missed.ids == ids && !missed.hasGap)
+            #expect(try publishKeyed() == keyed)
+        }
+        // What is in the file is all of it.
+        pollhold.signal(SIGKILL)
+        pollhold.errors.waitForEnd()
+        let next = try PollholdProcess(
+            PollTests.configuration(more: "pool: { store: DIRECTORY/b }"), in: pollhold.directory)
+        let missed = try TestClient(port: next.port).request("GET", "/poll?channel=news&after=\(cursor)")
+        #expect(missed.ids == ids && !missed.hasGap)
+    }
+
+    @Test func `a file with another pool is not written over`() throws {
+        let directory = try TemporaryDirectory()
+        let stored = PollTests.configuration(more: "pool: { store: DIRECTORY/pool }")
+        do {
+            let other = try PollholdProcess(stored, in: directory)
+            try other.publish("room.1", "\"of another pool\"")
+            other.signal(SIGTERM)
+            #expect(other.waitForExit() == 0)
+        }
+        let pollhold = try PollholdProcess(PollTests.configuration(), in: directory)
+        let id = try pollhold.publish("news", "1").json["id"] as? String
+        try pollhold.write(stored)
+        let reply = try pollhold.upgrade()
+        #expect(reply.status == 500)
+        #expect((reply.json["error"] as? String)?.contains("has another pool already") == true)
+        #expect(try TestClient(port: pollhold.port).request("GET", "/poll?channel=news").ids == [id])
+        pollhold.signal(SIGTERM)
+        #expect(pollhold.waitForExit() == 0)
+        let next = try PollholdProcess(stored, in: directory)
+        #expect(try TestClient(port: next.port).request("GET", "/poll?channel=room.1").messages.count == 1)
     }
 
     @Test func `the signal does what the request does`() throws {

@@ -51,7 +51,7 @@ struct HandoverRecordTests {
         return [
             .format(1), .listener(address: "127.0.0.1:80", isAdopted: true), .listener(address: nil, isAdopted: false),
             .listenersEnd, .pool(.head(epoch: Epoch(random: 1), lastNumber: 2, forgottenThrough: 3)),
-            .stored(directory: "/var/lib/pollhold", PoolMark(epoch: Epoch(random: 1), number: 2)),
+            .stored(PoolMark(epoch: Epoch(random: 1), number: 2)),
             .pool(.loss(try name("x"), through: 9)),
             .pool(.message(item, id: 4, lostBefore: 1, publishedAt: Moment(nanoseconds: 8))),
             .pool(.key([1], id: 2, at: Moment(nanoseconds: 3))), .pool(.taken(try name("x"), through: 1)),
@@ -66,7 +66,7 @@ struct HandoverRecordTests {
                         TakenPosition(channel: try name("a"), before: nil),
                         TakenPosition(channel: try name("b"), before: 3),
                     ]))),
-            .complete, .left, .prepared, .taken, .failed("why\nnot"),
+            .complete, .left, .prepared(store: "/var/lib/pollhold"), .prepared(store: nil), .taken, .failed("why\nnot"),
         ]
     }
 

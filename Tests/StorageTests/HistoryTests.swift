@@ -105,6 +105,7 @@ private final class History {
             switch Int.random(in: 0..<30, using: &random) {
             case 0: try comeBack { try kept.kill() }
             case 1: try comeBack { try kept.restart() }
+            case 2: try comeBack { try kept.move(elsewhere: .random(using: &random)) }
             default: break
             }
         }

@@ -138,6 +138,27 @@ final class KeptPool {
         try reopen()
     }
 
+    /// The process ends as it should, and another one that has the pool from its memory writes all of it down: in
+    /// another place, or over what there is.
+    func move(elsewhere: Bool) throws {
+        try removeDeparted()
+        try store.finish(lastNumber: pool.lastNumber, forgottenThrough: pool.forgottenThrough)
+        opened = nil
+        var assembly = PoolAssembly(limits: limits, now: Moment(nanoseconds: now))
+        for part in pool.parts(of: epoch) { assembly.add(part) }
+        guard let whole = assembly.finish() else { throw CocoaError(.coderInvalidValue) }
+        if elsewhere {
+            try FileManager.default.removeItem(atPath: directory)
+            directory = try Self.makeDirectory()
+        }
+        let store = try MessageStore(try StoreFile(directory: directory), durability: durability, system: system)
+        pool = try store.fill(
+            with: whole, of: epoch, boot: boot, now: Moment(nanoseconds: now), wall: now + 1_000_000_000
+        ).pool
+        opened = store
+        pool.checkInvariants()
+    }
+
     /// The process is killed: what it had written is there, and nothing is done at its end.
     func kill() throws {
         let copy = try Self.makeDirectory()

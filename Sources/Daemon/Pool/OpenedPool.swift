@@ -16,36 +16,33 @@ final class OpenedPool {
     private var thread: LoopThread?
 
     /// - Parameters:
-    ///   - handed: by the process before this one: its pool in memory, or what the one in the file has to be.
+    ///   - handed: the pool of the process before this one.
     ///   - salvage: a file that can't be used is set aside, and the pool is empty.
     init(
-        _ configuration: Configuration.Pool, handed: HandedState?, now: Moment, salvage: Bool, log: Logger
+        _ configuration: Configuration.Pool, handed: HandedPool?, now: Moment, salvage: Bool, log: Logger
     ) throws {
-        let limits = PoolLimits(of: configuration)
         let fresh = Epoch(random: UInt64.random(in: .min ... .max))
-        if let handed, handed.stored?.directory != configuration.store {
-            log.warning("pool.store is another one: the pool of before stays behind, and its cursors are told a gap")
-        }
         guard let directory = configuration.store else {
-            var handed = handed?.pool
-            let restored = handed?.finish()
-            pool = restored ?? MessagePool(limits: limits)
-            epoch = restored == nil ? fresh : handed?.epoch ?? fresh
+            if case .whole(let whole, let epoch)? = handed {
+                (pool, self.epoch) = (whole, epoch)
+            } else {
+                (pool, epoch) = (MessagePool(limits: PoolLimits(of: configuration)), fresh)
+            }
             queue = nil
             store = Guarded(nil)
             return
         }
         queue = try StoreQueue()
-        let stored = handed?.stored.flatMap { $0.directory == directory ? $0.mark : nil }
         let (opened, loaded) = try Self.open(
-            configuration, directory, continuing: stored, fresh: fresh, now: now, salvage: salvage, log: log)
+            configuration, directory, handed, fresh: fresh, now: now, salvage: salvage, log: log)
         if loaded.mayHaveLost {
             log.warning(
                 "the machine went down while the pool was not synced: every cursor of before is told a gap",
                 metadata: ["file": "\(opened.file.path)"])
         }
+        let isWritten = if case .whole? = handed { true } else { false }
         log.info(
-            "the pool is read from \(opened.file.path)",
+            "the pool is \(isWritten ? "written to" : "read from") \(opened.file.path)",
             metadata: ["messages": "\(loaded.messagesCount)", "epoch": "\(loaded.epoch)"])
         pool = loaded.pool
         epoch = loaded.epoch
@@ -53,29 +50,35 @@ final class OpenedPool {
     }
 
     private static func open(
-        _ configuration: Configuration.Pool, _ directory: String, continuing mark: PoolMark?, fresh: Epoch,
-        now: Moment, salvage: Bool, log: Logger
+        _ configuration: Configuration.Pool, _ directory: String, _ handed: HandedPool?, fresh: Epoch, now: Moment,
+        salvage: Bool, log: Logger
     ) throws(StoreError) -> (MessageStore, MessageStore.Loaded) {
         do {
-            return try attempt(configuration, directory, continuing: mark, fresh: fresh, now: now)
+            return try attempt(configuration, directory, handed, fresh: fresh, now: now)
         } catch {
             guard salvage, error.isOfTheFile else { throw error }
             let names = try StoreFile.setAside(directory: directory, stamp: WallTime.now.stamp)
             log.warning("the pool was set aside: \(error)", metadata: ["as": "\(names.joined(separator: ", "))"])
-            return try attempt(configuration, directory, continuing: nil, fresh: fresh, now: now)
+            // What was handed over goes there; what was in the file is set aside.
+            let whole: HandedPool? = if case .whole? = handed { handed } else { nil }
+            return try attempt(configuration, directory, whole, fresh: fresh, now: now)
         }
     }
 
-    /// - Parameter mark: of the pool that the file has to have; nil: any, or none yet.
+    /// - Parameter handed: nil: the file may have any pool, or none yet.
     private static func attempt(
-        _ configuration: Configuration.Pool, _ directory: String, continuing mark: PoolMark?, fresh: Epoch, now: Moment
+        _ configuration: Configuration.Pool, _ directory: String, _ handed: HandedPool?, fresh: Epoch, now: Moment
     ) throws(StoreError) -> (MessageStore, MessageStore.Loaded) {
+        let mark: PoolMark? = if case .stored(let mark)? = handed { mark } else { nil }
         let store = try MessageStore(
             try StoreFile(directory: directory, mustExist: mark != nil),
             durability: configuration.sync == .full ? .machine : .process)
+        let wall = WallTime.now.nanoseconds
+        if case .whole(let pool, let epoch)? = handed {
+            return (store, try store.fill(with: pool, of: epoch, boot: bootName, now: now, wall: wall))
+        }
         let loaded = try store.load(
-            limits: PoolLimits(of: configuration), continuing: mark, fresh: fresh, boot: bootName, now: now,
-            wall: WallTime.now.nanoseconds)
+            limits: PoolLimits(of: configuration), continuing: mark, fresh: fresh, boot: bootName, now: now, wall: wall)
         return (store, loaded)
     }
 
@@ -109,7 +112,7 @@ final class OpenedPool {
         thread = try LoopThread(name: "store") {
             let store = StoreThread.reopen(hub: hub, queue: queue, log: log) { () throws(StoreError) -> MessageStore in
                 try Self.attempt(
-                    configuration, directory, continuing: mark, fresh: mark.epoch,
+                    configuration, directory, .stored(mark), fresh: mark.epoch,
                     now: Moment(nanoseconds: EventLoop.monotonicNanoseconds())
                 ).0
             }

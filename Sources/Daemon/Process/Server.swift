@@ -103,10 +103,11 @@ package final class Server {
             configuration, given: given, lent: try predecessor?.receiveListeners() ?? [])
         do {
             let state = try predecessor?.receiveState(
-                limits: PoolLimits(of: configuration.pool), now: Moment(nanoseconds: EventLoop.monotonicNanoseconds()))
+                limits: PoolLimits(of: configuration.pool), store: configuration.pool.store,
+                now: Moment(nanoseconds: EventLoop.monotonicNanoseconds()))
             adopted = state?.connections ?? []
             opened = try OpenedPool(
-                configuration.pool, handed: state, now: Moment(nanoseconds: EventLoop.monotonicNanoseconds()),
+                configuration.pool, handed: state?.pool, now: Moment(nanoseconds: EventLoop.monotonicNanoseconds()),
                 salvage: salvage, log: log)
             hub = try Hub(
                 pool: opened.takePool(), epoch: opened.epoch, store: opened.queue, workers: configuration.workers)

@@ -58,19 +58,28 @@ package final class Predecessor {
 
     /// All that can fail early has not. Blocks until the other process has handed over what it has.
     ///
-    /// - Parameter limits: of the pool.
-    func receiveState(limits: PoolLimits, now: Moment) throws(Refusal) -> HandedState {
-        try say(.prepared)
-        var state = HandedState(pool: PoolAssembly(limits: limits, now: now))
+    /// - Parameters:
+    ///   - limits: of the pool.
+    ///   - store: where this process has its pool; nil: in memory.
+    func receiveState(limits: PoolLimits, store: String?, now: Moment) throws(Refusal) -> HandedState {
+        try say(.prepared(store: store))
+        var assembly = PoolAssembly(limits: limits, now: now)
+        var mark: PoolMark?
+        var connections: [AdoptedConnection] = []
         while true {
             let (record, descriptor) = try next()
             switch (record, descriptor) {
-            case (.pool(let part), nil): state.pool.add(part)
-            case (.stored(let directory, let mark), nil): state.stored = (directory, mark)
-            case (.connection(let connection), let descriptor?): state.connections.append((connection, descriptor))
+            case (.pool(let part), nil): assembly.add(part)
+            case (.stored(let stored), nil) where store != nil: mark = stored
+            case (.connection(let connection), let descriptor?): connections.append((connection, descriptor))
             case (.connection, nil):
                 throw Refusal(description: "no descriptor is left for connections that are to be taken over")
-            case (.complete, nil): return state
+            case (.complete, nil):
+                if let mark { return HandedState(pool: .stored(mark), connections: connections) }
+                if let pool = assembly.finish(), let epoch = assembly.epoch {
+                    return HandedState(pool: .whole(pool, epoch), connections: connections)
+                }
+                throw Refusal(description: "the process that is to be replaced hands over no pool")
             default: throw Refusal(description: "the process that is to be replaced hands over something else")
             }
         }
@@ -125,8 +134,13 @@ struct LentSocket {
 
 /// What the process before had when nothing changed any more.
 struct HandedState {
-    var pool: PoolAssembly
-    /// nil: the pool was in memory.
-    var stored: (directory: String, mark: PoolMark)?
-    var connections: [AdoptedConnection] = []
+    let pool: HandedPool
+    let connections: [AdoptedConnection]
+}
+
+enum HandedPool {
+    /// It is written down nowhere, or elsewhere.
+    case whole(MessagePool, Epoch)
+    /// It is in the file in which this process is to have it.
+    case stored(PoolMark)
 }

@@ -110,7 +110,8 @@ extension Server {
 
     private func take(_ record: HandoverRecord, from successor: Successor) {
         switch (record, successor.stage) {
-        case (.prepared, .preparing):
+        case (.prepared(let store), .preparing):
+            successor.store = store
             successor.stage = .quieting
             let timer = LoopTimer(loop: loop) { [unowned self] in freezeWorkers() }
             timer.set(loop.now + Self.quietTime)
@@ -176,9 +177,9 @@ extension Server {
 
     private func handOver(to successor: Successor) {
         let pool: [HandoverRecord]
-        if let directory = configuration.pool.store {
+        if let store = successor.store, store == configuration.pool.store {
             // It is read from there.
-            pool = [.stored(directory: directory, hub.withPool { $0.mark(of: hub.epoch) })]
+            pool = [.stored(hub.withPool { $0.mark(of: hub.epoch) })]
         } else {
             pool = hub.withPool { $0.parts(of: hub.epoch) }.map { .pool($0) }
         }

@@ -33,6 +33,8 @@ final class Successor {
     let child: ChildProcess
     let socket: RecordSocket
     let asker: Asker?
+    /// Where it is to have the pool; nil: in memory, or not yet said.
+    var store: String?
     var stage = Stage.preparing
     var source: RecordSource?
     var timer: LoopTimer?

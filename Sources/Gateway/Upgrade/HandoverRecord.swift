@@ -27,8 +27,8 @@ package enum HandoverRecord: Sendable {
     case listener(address: String?, isAdopted: Bool)
     case listenersEnd
     case pool(PoolPart)
-    /// The pool is in a file, under this directory as the configuration writes it.
-    case stored(directory: String, PoolMark)
+    /// The pool is in the file in which the newer process is to have it.
+    case stored(PoolMark)
     /// With its descriptor.
     case connection(HandedConnection)
     case late(LateEvent)
@@ -36,7 +36,8 @@ package enum HandoverRecord: Sendable {
     /// The newer process has everything from now on, and the service manager knows whose number counts.
     case left
 
-    case prepared
+    /// - Parameter store: the directory in which the newer process is to have the pool; nil: in memory.
+    case prepared(store: String?)
     case taken
     case failed(String)
 
@@ -66,14 +67,15 @@ package enum HandoverRecord: Sendable {
         case .late(.revocation(let credential)):
             writer.put(11 as UInt8)
             writer.put(credential)
-        case .stored(let directory, let mark):
+        case .stored(let mark):
             writer.put(12 as UInt8)
-            writer.put(directory)
             writer.put(mark.epoch.text)
             writer.put(mark.number)
         case .complete: writer.put(6 as UInt8)
         case .left: writer.put(7 as UInt8)
-        case .prepared: writer.put(8 as UInt8)
+        case .prepared(let store):
+            writer.put(8 as UInt8)
+            writer.put(store) { $1.put($0) }
         case .taken: writer.put(9 as UInt8)
         case .failed(let reason):
             writer.put(10 as UInt8)
@@ -96,14 +98,14 @@ package enum HandoverRecord: Sendable {
         case 5: self = .late(.change(try PoolChange(&reader)))
         case 6: self = .complete
         case 7: self = .left
-        case 8: self = .prepared
+        case 8:
+            self = .prepared(store: try reader.optional { reader throws(RecordError) in try reader.string() })
         case 9: self = .taken
         case 10: self = .failed(try reader.string())
         case 11: self = .late(.revocation(try reader.optionalText()))
         case 12:
-            let directory = try reader.string()
             guard let epoch = Epoch(text: try reader.text()) else { throw reader.fault }
-            self = .stored(directory: directory, PoolMark(epoch: epoch, number: try reader.number()))
+            self = .stored(PoolMark(epoch: epoch, number: try reader.number()))
         default: throw RecordError(offset: 0)
         }
         guard reader.isAtEnd else { throw reader.fault }
