@@ -64,7 +64,7 @@ bench-programs: libraries release
 	$(SWIFT) build -c release --product bare-loop
 	$(SWIFT) build -c release --product pollhold-bench
 
-# The crash, upgrade, reload and overload tests at full length: 200 kills, twice 50 upgrades and 500 reloads under load,
+# The crash, upgrade, reload and overload tests at full length: 200 kills, thrice 50 upgrades and 500 reloads under load,
 # and a minute at each limit.
 torture: libraries
 	POLLHOLD_CRASHES=200 $(SWIFT) test --filter CrashTests

@@ -23,13 +23,28 @@ struct UpgradeLoadTests {
             hold: { channels: "{query.channel}", allow: ["u.*", "alive"], timeout: 90s, batch: { messages: 200 } }
         """
 
-    @Test(arguments: ["batch", "store"])
-    func `upgraded again and again under load, it delivers every answered publish once and in order`(kind: String)
+    /// Where each process has its pool, one after the other and over again.
+    enum Places: String, CaseIterable {
+        case memory, store, changing
+
+        func configuration(_ number: Int) -> String {
+            let files: [String?] =
+                switch self {
+                case .memory: [nil]
+                case .store: ["a"]
+                case .changing: [nil, "a", "b"]
+                }
+            let store = files[number % files.count].map { "store: DIRECTORY/\($0)" } ?? "channels: 100000"
+            return UpgradeLoadTests.configuration.replacing("POOL", with: store)
+        }
+    }
+
+    @Test(arguments: Places.allCases)
+    func `upgraded again and again under load, it delivers every answered publish once and in order`(places: Places)
         throws
     {
         let seed = UInt64.random(in: 0..<1 << 32)
-        let store = kind == "store" ? "store: DIRECTORY/pool" : "channels: 100000"
-        let pollhold = try PollholdProcess(Self.configuration.replacing("POOL", with: store))
+        let pollhold = try PollholdProcess(places.configuration(0))
         let load = try LoadClients(port: pollhold.port, seed: seed, crowd: 300)
         for number in 0..<300 { try load.add(channels: ["u.\(number % 10)", "u.\((number + 3) % 10)"]) }
         let ledger = UpgradeLedger()
@@ -52,6 +67,7 @@ struct UpgradeLoadTests {
             try load.run(until: "some are published; seed \(seed)") {
                 ledger.count > before + 200 || !publishers.failures.isEmpty
             }
+            try pollhold.write(places.configuration(number + 1))
             let asker = try TestClient(unix: path)
             asker.setPatience(seconds: 60)
             try asker.start("POST", "/upgrade")
@@ -73,7 +89,7 @@ struct UpgradeLoadTests {
         #expect(load.returns == 0, "no connection was cut")
         let deliveries = load.clients.reduce(0) { $0 + $1.ids.count }
         print(
-            "upgrades (\(kind)): seed \(seed), \(Self.upgrades) upgrades, \(ledger.count) publishes answered, "
+            "upgrades (\(places)): seed \(seed), \(Self.upgrades) upgrades, \(ledger.count) publishes answered, "
                 + "\(deliveries) deliveries, 0 losses, 0 duplicates, 0 connections cut")
         load.closeAll(reset: true)
     }
