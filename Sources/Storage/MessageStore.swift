@@ -166,7 +166,7 @@ package final class MessageStore {
         if let head = try checkedHead(), head.epoch != epoch { throw .occupied(file.path) }
         do throws(DatabaseError) {
             try statements.begin.run()
-            try database.execute("DELETE FROM messages; DELETE FROM losses; DELETE FROM taken; DELETE FROM keys")
+            try database.execute(Self.deletion)
             for part in pool.parts(of: epoch) {
                 try statements.insert(part) { moment in wall - (now.nanoseconds - moment.nanoseconds) }
             }
@@ -250,6 +250,25 @@ package final class MessageStore {
             .write(to: database)
         try database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     }
+
+    /// Takes everything out, so that who opens it next begins a pool of its own. The store is not used afterwards.
+    package func clear() throws(DatabaseError) {
+        try database.execute("PRAGMA synchronous=FULL")
+        do throws(DatabaseError) {
+            try statements.begin.run()
+            try database.execute(Self.deletion)
+            try database.execute("DELETE FROM pool")
+            try statements.commit.run()
+        } catch {
+            rollBack()
+            throw error
+        }
+        try database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    }
+
+    /// All rows but the one that says which pool it is.
+    private static let deletion: StaticString =
+        "DELETE FROM messages; DELETE FROM losses; DELETE FROM taken; DELETE FROM keys"
 
     /// An error may have ended the transaction already; what is left of it is given up.
     private func rollBack() {

@@ -161,7 +161,7 @@ struct UpgradeServiceTests {
         }
         let keyed = try publishKeyed()
         var ids: [String?] = []
-        for (number, store) in ["a", "a", "b", "a", "", "b"].enumerated() {
+        for (number, store) in ["a", "a", "b", "./b", "a", "", "b"].enumerated() {
             let held = try PollTests().held(pollhold, "/poll?channel=news&after=now", on: "news")
             try pollhold.write(
                 PollTests.configuration(more: store.isEmpty ? "" : "pool: { store: DIRECTORY/\(store) }"))
@@ -174,6 +174,10 @@ struct UpgradeServiceTests {
             #expect(missed.ids == ids && !missed.hasGap)
             #expect(try publishKeyed() == keyed)
         }
+        // In the place of before there is nothing that could be gone on with.
+        let behind = try PollholdProcess(PollTests.configuration(more: "pool: { store: \(pollhold.directory.path)/a }"))
+        let gone = try TestClient(port: behind.port).request("GET", "/poll?channel=news&after=\(cursor)")
+        #expect(gone.ids == [] && gone.hasGap)
         // What is in the file is all of it.
         pollhold.signal(SIGKILL)
         pollhold.errors.waitForEnd()

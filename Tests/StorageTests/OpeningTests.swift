@@ -94,6 +94,26 @@ struct OpeningTests {
         }
     }
 
+    @Test func `an emptied store is begun anew or takes any pool, and one that is used only its own`() throws {
+        try Self.withDirectory { directory in
+            let path = directory + "/pool.sqlite"
+            func fill(_ epoch: Epoch) throws(StoreError) {
+                let store = try MessageStore(try StoreFile(directory: directory), durability: .process)
+                _ = try store.fill(
+                    with: MessagePool(limits: PoolLimits()), of: epoch, boot: "b", now: Moment(nanoseconds: 0), wall: 0)
+            }
+            do { try Self.open(directory).clear() }
+            let mark = PoolMark(epoch: Epoch(random: 1), number: 0)
+            #expect(Self.failure(directory, continuing: mark) == .replaced(path))
+            try fill(Epoch(random: 2))
+            try fill(Epoch(random: 2))
+            #expect(throws: StoreError.occupied(path)) { try fill(Epoch(random: 1)) }
+            do { try Self.open(directory).clear() }
+            try fill(Epoch(random: 1))
+            #expect(Self.failure(directory, continuing: mark) == nil)
+        }
+    }
+
     @Test func `a store that was set aside leaves its place to a new one, and is whole under its new name`() throws {
         try Self.withDirectory { directory in
             do { _ = try Self.open(directory) }

@@ -120,6 +120,20 @@ final class OpenedPool {
         }
     }
 
+    /// The pool is another process' by now, in another place. A copy of it that goes on by itself later would give
+    /// numbers anew that clients have as cursors; so there is none.
+    func clear(_ directory: String, log: Logger) {
+        do {
+            let store = try MessageStore(try StoreFile(directory: directory, mustExist: true), durability: .machine)
+            try store.clear()
+            log.notice("the pool is no longer in \(store.file.path)")
+        } catch StoreError.inUse {
+            // The other place is this one, by another name.
+        } catch {
+            log.error("an old copy of the pool is left: remove it before anybody uses it: \(error)")
+        }
+    }
+
     /// All changes have been asked for: the thread makes them and closes the store.
     func end() {
         queue?.end()
