@@ -25,6 +25,8 @@ struct MetricsTests {
         let client = try TestClient(port: pollhold.port)
         for _ in 0..<3 { #expect(try client.request("GET", "/page").text == "page") }
         #expect(try client.request("GET", "/updates").text == "[\"news\"]")
+        // That one is counted until its worker's turn has ended.
+        try pollhold.waitForWaiting("news") { $0 == 0 }
         for number in 1...5 {
             let poll = try PollTests().held(pollhold, "/poll?channel=news&after=now", on: "news")
             try pollhold.publish("news", "\(number)")
