@@ -20,7 +20,7 @@ extension MessagePool {
     }
 
     /// A hold that a publish has released waits no more, though its worker may still have to say that it has answered
-    /// it. What a signal means for the poll of a recheck only the app can tell.
+    /// it. The poll of a recheck waits on until the app has been asked.
     private static func waiting(_ entry: ChannelEntry) -> Int { entry.holds.unclaimed + entry.watches.count }
 
     /// The channels on which most polls wait, those first, and among equals by name. O(channels) under the lock, and so

@@ -19,6 +19,8 @@ package struct MessagePool {
     package private(set) var limits: PoolLimits
     /// The newest number given.
     package internal(set) var lastNumber: UInt64 = 0
+    /// The newest message's, also where it has left; 0: there was none.
+    var lastMessage: UInt64 = 0
     var slab = MessageSlab()
     var entries: [ChannelEntry?] = []
     var freeEntries: [Int32] = []
@@ -96,6 +98,7 @@ package struct MessagePool {
     /// Puts a message, the newest so far, in its channel.
     mutating func put(_ message: Message, in index: Int32) {
         let slot = slab.append(message, channel: index)
+        lastMessage = message.id
         let footprint = message.footprint
         let isFirst = modify(index) { entry in
             entry.slots.append(slot)

@@ -12,7 +12,7 @@ struct MessageSlab {
     private var slots: [Slot] = []
     private var firstFree: Int32 = -1
     private(set) var first: Int32 = -1
-    private(set) var last: Int32 = -1
+    private var last: Int32 = -1
     private(set) var count = 0
 
     /// Slots in use or free, for the test that they are bounded.

@@ -14,7 +14,7 @@ package enum PoolPart: Sendable {
 /// Which pool it is, and how far it has come: what another one, or an older copy of the same, does not have.
 package struct PoolMark: Equatable, Sendable {
     package let epoch: Epoch
-    /// The newest message's; 0: there is none. Numbers that signals took may be written nowhere.
+    /// The newest message's; 0: there was none. Numbers that signals took may be written nowhere.
     package let number: UInt64
 
     package init(epoch: Epoch, number: UInt64) {
@@ -25,7 +25,7 @@ package struct PoolMark: Equatable, Sendable {
 
 extension MessagePool {
     package func mark(of epoch: Epoch) -> PoolMark {
-        PoolMark(epoch: epoch, number: slab.last < 0 ? 0 : slab[slab.last].id)
+        PoolMark(epoch: epoch, number: lastMessage)
     }
 
     /// All of it, in the order in which it is restored. O(pool), and messages are shared, not copied.
@@ -83,23 +83,14 @@ package struct PoolAssembly {
 
     /// - Returns: nil if there was no first part.
     package mutating func finish() -> MessagePool? {
-        guard let pool = restoring?.finish(forgottenThrough: forgottenThrough) else { return nil }
+        var pool = restoring?.finish(forgottenThrough: forgottenThrough)
         // It is nowhere written down, so nobody asks for what has left it.
-        return pool.withoutDepartures()
+        pool?.departures = nil
+        return pool
     }
 }
 
 extension MessagePool {
-    fileprivate func withoutDepartures() -> MessagePool {
-        var pool = self
-        pool.departures = nil
-        return pool
-    }
-
-    /// All of it has been written down, and from now on what leaves it is to be written too.
-    package func withDepartures() -> MessagePool {
-        var pool = self
-        pool.departures = Departures()
-        return pool
-    }
+    /// All of it is written down by now, and what leaves it from here on is to be written too.
+    package mutating func beginDepartures() { departures = Departures() }
 }

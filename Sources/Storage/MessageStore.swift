@@ -33,6 +33,8 @@ package final class MessageStore {
     private let database: Database
     /// No number above it has been given.
     private var reserved: UInt64 = 0
+    /// It was filled with a pool that another process may go on with.
+    private var isCopy = false
     private let statements: StoreStatements
 
     /// Opens or makes a store. Nothing has been read yet but what says that it is one.
@@ -139,57 +141,74 @@ package final class MessageStore {
         let head = try checkedHead()
         if let mark, head?.epoch != mark.epoch || head?.reserved ?? 0 < mark.number { throw .replaced(file.path) }
         do throws(DatabaseError) {
-            let mayHaveLost = head.map { !$0.boot.isEmpty && ($0.boot == StoreHead.unknownBoot || $0.boot != boot) }
-            let epoch = mayHaveLost == true ? fresh : head?.epoch ?? fresh
+            // Who goes on with a pool has it from a process that has been there all the time.
+            let mayHaveLost = mark == nil && (head.map { !$0.isWhole(boot: boot) } ?? false)
+            let epoch = mayHaveLost ? fresh : head?.epoch ?? fresh
             let reader = StoreReader(database, now: now, wall: wall)
             let restored = try reader.read(limits: limits, lastNumber: head?.reserved ?? 0)
             var restoring = restored
             let pool = restoring.finish(forgottenThrough: head?.forgotten ?? 0)
-            try begin(pool, epoch, boot: boot)
+            try begin(pool, epoch, boot: unsynced(boot))
             try loosen()
             return Loaded(
-                pool: pool, epoch: epoch, messagesCount: restoring.messagesCount, mayHaveLost: mayHaveLost ?? false)
+                pool: pool, epoch: epoch, messagesCount: restoring.messagesCount, mayHaveLost: mayHaveLost)
         } catch {
             throw StoreError(error, path: file.path)
         }
     }
 
-    /// Writes a pool that is nowhere written down in the place of an earlier copy of it, or of nothing, and makes the
-    /// store ready for writing. All or nothing.
+    /// Writes a pool that another process has in the place of an earlier copy of it, or of nothing. All or nothing.
     ///
-    /// - Parameters:
-    ///   - boot: as for `load`.
-    ///   - wall: nanoseconds since 1970, at `now`.
+    /// Until `own` it is a copy: whoever loads it takes another epoch, since the other process may have gone on.
+    ///
+    /// - Parameter wall: nanoseconds since 1970, at `now`.
     package func fill(
-        with pool: MessagePool, of epoch: Epoch, boot: String, now: Moment, wall: Int64
+        with pool: MessagePool, of epoch: Epoch, now: Moment, wall: Int64
     ) throws(StoreError) -> Loaded {
         if let head = try checkedHead(), head.epoch != epoch { throw .occupied(file.path) }
         do throws(DatabaseError) {
             try statements.begin.run()
-            try database.execute(Self.deletion)
+            try database.execute("DELETE FROM messages; DELETE FROM losses; DELETE FROM taken; DELETE FROM keys")
             for part in pool.parts(of: epoch) {
                 try statements.insert(part) { moment in wall - (now.nanoseconds - moment.nanoseconds) }
             }
-            try begin(pool, epoch, boot: boot)
+            try begin(pool, epoch, boot: StoreHead.unknownBoot)
             try statements.commit.run()
-            try loosen()
+            isCopy = true
         } catch {
             rollBack()
             throw StoreError(error, path: file.path)
         }
-        return Loaded(
-            pool: pool.withDepartures(), epoch: epoch, messagesCount: pool.figures.messages, mayHaveLost: false)
+        var pool = pool
+        pool.beginDepartures()
+        return Loaded(pool: pool, epoch: epoch, messagesCount: pool.figures.messages, mayHaveLost: false)
+    }
+
+    /// The pool that it was filled with is this process' now, and nobody else's.
+    ///
+    /// - Parameter boot: as for `load`.
+    package func own(boot: String) throws(DatabaseError) {
+        guard let head = try StoreHead(database) else { return }
+        try StoreHead(
+            epoch: head.epoch, reserved: head.reserved, forgotten: head.forgotten, boot: unsynced(boot)
+        ).write(to: database)
+        isCopy = false
+        try loosen()
     }
 
     /// Writes down which pool it is, and that it is being written to.
     private func begin(_ pool: MessagePool, _ epoch: Epoch, boot: String) throws(DatabaseError) {
         reserved = pool.lastNumber + Self.reservedBlock
-        let unsynced = durability == .machine ? "" : boot.isEmpty ? StoreHead.unknownBoot : boot
-        try StoreHead(epoch: epoch, reserved: reserved, forgotten: pool.forgottenThrough, boot: unsynced)
+        try StoreHead(epoch: epoch, reserved: reserved, forgotten: pool.forgottenThrough, boot: boot)
             .write(to: database)
     }
 
-    /// What `begin` wrote was synced: from here on a crash of the machine is noticed.
+    /// The run of the system whose crash would take commits back; empty: none does.
+    private func unsynced(_ boot: String) -> String {
+        durability == .machine ? "" : boot.isEmpty ? StoreHead.unknownBoot : boot
+    }
+
+    /// What was written before it was synced: from here on a crash of the machine is noticed.
     private func loosen() throws(DatabaseError) {
         if durability == .process { try database.execute("PRAGMA synchronous=NORMAL") }
     }
@@ -243,32 +262,19 @@ package final class MessageStore {
     package func makeRoom() throws(DatabaseError) { try database.execute("PRAGMA wal_checkpoint(PASSIVE)") }
 
     /// Writes down that nothing is under way and copies the log over, synced. The store is not used afterwards.
-    package func finish(lastNumber: UInt64, forgottenThrough: UInt64) throws(DatabaseError) {
+    ///
+    /// - Parameter isLeft: the pool goes on elsewhere, and this is a copy: whoever loads it takes another epoch, else
+    ///   it would give numbers that clients have as cursors of the other one.
+    package func finish(
+        lastNumber: UInt64, forgottenThrough: UInt64, isLeft: Bool = false
+    ) throws(DatabaseError) {
         try database.execute("PRAGMA synchronous=FULL")
         guard let head = try StoreHead(database) else { return }
-        try StoreHead(epoch: head.epoch, reserved: lastNumber, forgotten: forgottenThrough, boot: "")
+        let boot = isLeft || isCopy ? StoreHead.unknownBoot : ""
+        try StoreHead(epoch: head.epoch, reserved: lastNumber, forgotten: forgottenThrough, boot: boot)
             .write(to: database)
         try database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     }
-
-    /// Takes everything out, so that who opens it next begins a pool of its own. The store is not used afterwards.
-    package func clear() throws(DatabaseError) {
-        try database.execute("PRAGMA synchronous=FULL")
-        do throws(DatabaseError) {
-            try statements.begin.run()
-            try database.execute(Self.deletion)
-            try database.execute("DELETE FROM pool")
-            try statements.commit.run()
-        } catch {
-            rollBack()
-            throw error
-        }
-        try database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    }
-
-    /// All rows but the one that says which pool it is.
-    private static let deletion: StaticString =
-        "DELETE FROM messages; DELETE FROM losses; DELETE FROM taken; DELETE FROM keys"
 
     /// An error may have ended the transaction already; what is left of it is given up.
     private func rollBack() {

@@ -37,7 +37,7 @@ package enum StoreError: Error, Equatable, Sendable, CustomStringConvertible {
             "\(path) is not the pool that was there before; "
                 + "put that one back, or restart the daemon to begin with this one"
         case .occupied(let path):
-            "\(path) has another pool already; name a directory without one, or set it aside with --salvage"
+            "\(path) has another pool already; name a directory without one, or move that file away"
         case .failed(let path, let reason):
             "\(path): \(reason)"
         }
@@ -46,8 +46,8 @@ package enum StoreError: Error, Equatable, Sendable, CustomStringConvertible {
     /// Another file in its place would do: this one is at fault, and not its directory or another process.
     package var isOfTheFile: Bool {
         switch self {
-        case .foreign, .newer, .damaged, .occupied: true
-        case .badDirectory, .cannotOpen, .inUse, .replaced, .failed: false
+        case .foreign, .newer, .damaged: true
+        case .badDirectory, .cannotOpen, .inUse, .replaced, .occupied, .failed: false
         }
     }
 

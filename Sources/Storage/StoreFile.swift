@@ -32,6 +32,14 @@ package struct StoreFile: Sendable {
         }
     }
 
+    /// Whether two directories are one, by whatever names.
+    package static func isSame(_ one: String, _ other: String) -> Bool {
+        if one == other { return true }
+        var (first, second) = (stat(), stat())
+        guard unsafe stat(one, &first) == 0, unsafe stat(other, &second) == 0 else { return false }
+        return first.st_dev == second.st_dev && first.st_ino == second.st_ino
+    }
+
     /// Gives a directory's store other names, so that nothing of it is lost and nothing is in the way.
     ///
     /// - Parameter stamp: e.g. a time; it goes to the names' end.

@@ -10,8 +10,13 @@ struct StoreHead {
     /// The run of the operating system that may hold commits which are not on the disk; empty: there are none.
     let boot: String
 
-    /// Stands for a run that can't be told from another.
+    /// Stands for a run that can't be told from another, and for a copy of a pool that goes on elsewhere.
     static let unknownBoot = "?"
+
+    /// Whether all that was ever committed is there, in a run of the system that is named so.
+    func isWhole(boot: String) -> Bool {
+        self.boot.isEmpty || self.boot != Self.unknownBoot && self.boot == boot
+    }
 
     init(epoch: Epoch, reserved: UInt64, forgotten: UInt64, boot: String) {
         self.epoch = epoch

@@ -153,8 +153,9 @@ final class KeptPool {
         }
         let store = try MessageStore(try StoreFile(directory: directory), durability: durability, system: system)
         pool = try store.fill(
-            with: whole, of: epoch, boot: boot, now: Moment(nanoseconds: now), wall: now + 1_000_000_000
+            with: whole, of: epoch, now: Moment(nanoseconds: now), wall: now + 1_000_000_000
         ).pool
+        try store.own(boot: boot)
         opened = store
         pool.checkInvariants()
     }

@@ -94,23 +94,62 @@ struct OpeningTests {
         }
     }
 
-    @Test func `an emptied store is begun anew or takes any pool, and one that is used only its own`() throws {
+    @Test(arguments: [MessageStore.Durability.process, .machine])
+    func `a copy of a pool that another process has is no pool to go on with`(
+        durability: MessageStore.Durability
+    ) throws {
         try Self.withDirectory { directory in
             let path = directory + "/pool.sqlite"
-            func fill(_ epoch: Epoch) throws(StoreError) {
-                let store = try MessageStore(try StoreFile(directory: directory), durability: .process)
-                _ = try store.fill(
-                    with: MessagePool(limits: PoolLimits()), of: epoch, boot: "b", now: Moment(nanoseconds: 0), wall: 0)
+            let (now, epoch) = (Moment(nanoseconds: 0), Epoch(random: 2))
+            func store() throws(StoreError) -> MessageStore {
+                try MessageStore(try StoreFile(directory: directory), durability: durability)
             }
-            do { try Self.open(directory).clear() }
-            let mark = PoolMark(epoch: Epoch(random: 1), number: 0)
-            #expect(Self.failure(directory, continuing: mark) == .replaced(path))
-            try fill(Epoch(random: 2))
-            try fill(Epoch(random: 2))
-            #expect(throws: StoreError.occupied(path)) { try fill(Epoch(random: 1)) }
-            do { try Self.open(directory).clear() }
-            try fill(Epoch(random: 1))
-            #expect(Self.failure(directory, continuing: mark) == nil)
+            func load(continuing mark: PoolMark? = nil) throws(StoreError) -> MessageStore.Loaded {
+                try store().load(
+                    limits: PoolLimits(), continuing: mark, fresh: Epoch(random: 9), boot: "b", now: now, wall: 0)
+            }
+            func filled(_ epoch: Epoch) throws(StoreError) -> MessageStore {
+                let store = try store()
+                _ = try store.fill(with: MessagePool(limits: PoolLimits()), of: epoch, now: now, wall: 0)
+                return store
+            }
+            // Filled, and given up at whatever point; then the same pool comes once more, and stays.
+            do { _ = try filled(epoch) }
+            do { try filled(epoch).finish(lastNumber: 0, forgottenThrough: 0) }
+            do { try filled(epoch).own(boot: "b") }
+            #expect(try load().epoch == epoch)
+            #expect(throws: StoreError.occupied(path)) { try filled(Epoch(random: 3)) }
+            // It goes on elsewhere: who had it may go on with it if nothing comes of that, and nobody else.
+            func leave() throws {
+                let store = try store()
+                _ = try store.load(limits: PoolLimits(), fresh: epoch, boot: "b", now: now, wall: 0)
+                try store.finish(lastNumber: 0, forgottenThrough: 0, isLeft: true)
+            }
+            try leave()
+            #expect(try load(continuing: PoolMark(epoch: epoch, number: 0)).epoch == epoch)
+            try leave()
+            let other = try load()
+            #expect(other.epoch == Epoch(random: 9) && other.mayHaveLost)
+            for isFinished in [false, true] {
+                do {
+                    let store = try filled(Epoch(random: 9))
+                    if isFinished { try store.finish(lastNumber: 0, forgottenThrough: 0) }
+                }
+                #expect(try load().mayHaveLost)
+            }
+        }
+    }
+
+    @Test func `two names of a directory are one place`() throws {
+        try Self.withDirectory { directory in
+            for name in ["a", "b"] { mkdir(directory + "/" + name, 0o700) }
+            try FileManager.default.createSymbolicLink(atPath: directory + "/link", withDestinationPath: "a")
+            for name in ["a", "./a", "a/", "b/../a", "link"] {
+                #expect(StoreFile.isSame(directory + "/a", directory + "/" + name), "\(name)")
+            }
+            #expect(!StoreFile.isSame(directory + "/a", directory + "/b"))
+            #expect(!StoreFile.isSame(directory + "/a", directory + "/none"))
+            #expect(StoreFile.isSame(directory + "/none", directory + "/none"))
         }
     }
 

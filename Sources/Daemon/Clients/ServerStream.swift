@@ -309,7 +309,7 @@ class ServerStream: WorkerStream {
             manner.keepsAlive = false
             refuse(.contentTooSlow)
         // What stands in the socket has come in time.
-        case .keepAlive where phase == .head && !isQuiet: setClock(.head)
+        case .keepAlive where (phase == .head || phase == .preamble) && !isQuiet: setClock(.head)
         default: end()
         }
     }

@@ -14,6 +14,8 @@ final class OpenedPool {
     private var pool: MessagePool?
     private let store: Guarded<MessageStore?>
     private var thread: LoopThread?
+    /// The file was filled with a pool that another process has until it lets go.
+    private let isCopy: Bool
 
     /// - Parameters:
     ///   - handed: the pool of the process before this one.
@@ -30,6 +32,7 @@ final class OpenedPool {
             }
             queue = nil
             store = Guarded(nil)
+            isCopy = false
             return
         }
         queue = try StoreQueue()
@@ -40,13 +43,14 @@ final class OpenedPool {
                 "the machine went down while the pool was not synced: every cursor of before is told a gap",
                 metadata: ["file": "\(opened.file.path)"])
         }
-        let isWritten = if case .whole? = handed { true } else { false }
+        let isCopy = if case .whole? = handed { true } else { false }
         log.info(
-            "the pool is \(isWritten ? "written to" : "read from") \(opened.file.path)",
+            "the pool is \(isCopy ? "written to" : "read from") \(opened.file.path)",
             metadata: ["messages": "\(loaded.messagesCount)", "epoch": "\(loaded.epoch)"])
         pool = loaded.pool
         epoch = loaded.epoch
         store = Guarded(opened)
+        self.isCopy = isCopy
     }
 
     private static func open(
@@ -56,12 +60,10 @@ final class OpenedPool {
         do {
             return try attempt(configuration, directory, handed, fresh: fresh, now: now)
         } catch {
-            guard salvage, error.isOfTheFile else { throw error }
+            guard salvage, handed == nil, error.isOfTheFile else { throw error }
             let names = try StoreFile.setAside(directory: directory, stamp: WallTime.now.stamp)
             log.warning("the pool was set aside: \(error)", metadata: ["as": "\(names.joined(separator: ", "))"])
-            // What was handed over goes there; what was in the file is set aside.
-            let whole: HandedPool? = if case .whole? = handed { handed } else { nil }
-            return try attempt(configuration, directory, whole, fresh: fresh, now: now)
+            return try attempt(configuration, directory, nil, fresh: fresh, now: now)
         }
     }
 
@@ -69,13 +71,14 @@ final class OpenedPool {
     private static func attempt(
         _ configuration: Configuration.Pool, _ directory: String, _ handed: HandedPool?, fresh: Epoch, now: Moment
     ) throws(StoreError) -> (MessageStore, MessageStore.Loaded) {
-        let mark: PoolMark? = if case .stored(let mark)? = handed { mark } else { nil }
+        var mark: PoolMark?
+        if case .stored(let stored)? = handed { mark = stored }
         let store = try MessageStore(
             try StoreFile(directory: directory, mustExist: mark != nil),
             durability: configuration.sync == .full ? .machine : .process)
         let wall = WallTime.now.nanoseconds
         if case .whole(let pool, let epoch)? = handed {
-            return (store, try store.fill(with: pool, of: epoch, boot: bootName, now: now, wall: wall))
+            return (store, try store.fill(with: pool, of: epoch, now: now, wall: wall))
         }
         let loaded = try store.load(
             limits: PoolLimits(of: configuration), continuing: mark, fresh: fresh, boot: bootName, now: now, wall: wall)
@@ -120,23 +123,16 @@ final class OpenedPool {
         }
     }
 
-    /// The pool is another process' by now, in another place. A copy of it that goes on by itself later would give
-    /// numbers anew that clients have as cursors; so there is none.
-    func clear(_ directory: String, log: Logger) {
-        do {
-            let store = try MessageStore(try StoreFile(directory: directory, mustExist: true), durability: .machine)
-            try store.clear()
-            log.notice("the pool is no longer in \(store.file.path)")
-        } catch StoreError.inUse {
-            // The other place is this one, by another name.
-        } catch {
-            log.error("an old copy of the pool is left: remove it before anybody uses it: \(error)")
-        }
+    /// The other process has let go of the pool. To be called before anything is asked for.
+    func own() {
+        if isCopy { queue?.own(boot: Self.bootName) }
     }
 
     /// All changes have been asked for: the thread makes them and closes the store.
-    func end() {
-        queue?.end()
+    ///
+    /// - Parameter isLeft: another process goes on with the pool in another place.
+    func end(isLeft: Bool = false) {
+        queue?.end(isLeft: isLeft)
         thread?.join()
         thread = nil
     }

@@ -21,12 +21,15 @@ final class StoreQueue: Sendable {
         /// - Parameter address: nil: nobody waits for it.
         case changes([PoolChange], Address?)
         case limits(PoolLimits)
+        /// The pool that the store was filled with is this process' now.
+        case own(boot: String)
     }
 
     private struct Waiting {
         var jobs: [Job] = []
         var bytes = 0
         var hasEnded = false
+        var isLeft = false
     }
 
     private let waiting = Guarded(Waiting())
@@ -70,17 +73,25 @@ final class StoreQueue: Sendable {
         bell.ring()
     }
 
+    /// The pool that the store was filled with is this process' now.
+    func own(boot: String) {
+        waiting.withLock { $0.jobs.append(.own(boot: boot)) }
+        bell.ring()
+    }
+
     /// Something may have left the pool that is still in the file.
     func tick() { bell.ring() }
 
     /// Nothing more comes.
-    func end() {
-        waiting.withLock { $0.hasEnded = true }
+    ///
+    /// - Parameter isLeft: the pool goes on in another place.
+    func end(isLeft: Bool) {
+        waiting.withLock { ($0.hasEnded, $0.isLeft) = (true, isLeft) }
         bell.ring()
     }
 
     /// More comes after all.
-    func reopen() { waiting.withLock { $0.hasEnded = false } }
+    func reopen() { waiting.withLock { ($0.hasEnded, $0.isLeft) = (false, false) } }
 
     var figures: StoreFigures { kept.withLock { $0 } }
 
@@ -100,6 +111,9 @@ final class StoreQueue: Sendable {
             return jobs
         }
     }
+
+    /// The pool goes on in another place.
+    var isLeft: Bool { waiting.withLock { $0.isLeft } }
 
     /// These changes wait no more.
     func release(_ changes: [PoolChange]) {

@@ -68,6 +68,8 @@ final class StoreThread {
         case .limits(let limits):
             let now = Moment(nanoseconds: EventLoop.monotonicNanoseconds())
             hub.withPool { $0.setLimits(limits, now: now) }
+        // Who opens its own store again has filled none.
+        case .own: break
         case .changes(let changes, let address):
             let now = Moment(nanoseconds: EventLoop.monotonicNanoseconds())
             let outcomes = changes.map { change in
@@ -102,6 +104,7 @@ final class StoreThread {
                 perform(&batch)
                 let now = now
                 hub.withPool { $0.setLimits(limits, now: now) }
+            case .own(let boot): own(boot: boot)
             }
         }
         perform(&batch)
@@ -240,6 +243,14 @@ final class StoreThread {
 
     // MARK: Without changes
 
+    private func own(boot: String) {
+        do {
+            try store.own(boot: boot)
+        } catch {
+            log.error("the pool's file stays marked as a copy, so that a crash will be a gap for cursors: \(error)")
+        }
+    }
+
     /// Takes out of the file what has left the pool since the last transaction.
     private func removeDeparted() {
         left.append(hub.withPool { $0.takeDepartures() })
@@ -251,7 +262,7 @@ final class StoreThread {
         removeDeparted()
         let (last, forgotten) = hub.withPool { ($0.lastNumber, $0.forgottenThrough) }
         do {
-            try store.finish(lastNumber: last, forgottenThrough: forgotten)
+            try store.finish(lastNumber: last, forgottenThrough: forgotten, isLeft: queue.isLeft)
         } catch {
             log.error("the pool's file was not closed as it should be; it is read like after a crash: \(error)")
         }

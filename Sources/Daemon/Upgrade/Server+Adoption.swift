@@ -10,6 +10,7 @@ extension Server {
     /// Begins to serve in the other process' place. The workers run, and nobody listens yet.
     func takeOver(from predecessor: Predecessor, _ connections: [AdoptedConnection]) throws(StartError) {
         try predecessor.take()
+        opened.own()
         log.info("connections are taken over", metadata: ["count": "\(connections.count)"])
         var shares = [[AdoptedConnection]](repeating: [], count: configuration.workers)
         // In the order in which their polls came, so that each one's place among those that wait is found at once.

@@ -7,6 +7,7 @@ import Glibc
 import Logging
 import Polling
 import Reactor
+import Storage
 
 extension Server {
     /// Nanoseconds that the other process has until it can be given what this one has, a large configuration and slow
@@ -170,19 +171,21 @@ extension Server {
         guard successor.done.count == configuration.workers else { return }
         successor.stage = .taking
         // All that has been asked for is written and answered, and the file is the other process'.
-        opened.end()
+        let isShared = sharesStore(with: successor)
+        opened.end(isLeft: !isShared)
         limit(Self.startTime, "it did not serve in time")
-        handOver(to: successor)
+        handOver(to: successor, withPool: !isShared)
     }
 
-    private func handOver(to successor: Successor) {
-        let pool: [HandoverRecord]
-        if let store = successor.store, store == configuration.pool.store {
-            // It is read from there.
-            pool = [.stored(hub.withPool { $0.mark(of: hub.epoch) })]
-        } else {
-            pool = hub.withPool { $0.parts(of: hub.epoch) }.map { .pool($0) }
-        }
+    /// Whether both processes are to have the pool in the same file.
+    private func sharesStore(with successor: Successor) -> Bool {
+        guard let own = configuration.pool.store, let other = successor.store else { return false }
+        return StoreFile.isSame(own, other)
+    }
+
+    /// - Parameter hasPool: else the other process has it from the file.
+    private func handOver(to successor: Successor, withPool hasPool: Bool) {
+        let (parts, mark) = hub.withPool { (hasPool ? $0.parts(of: hub.epoch) : [], $0.mark(of: hub.epoch)) }
         let handed = successor.handed
         successor.handed = []
         let start = EventLoop.monotonicNanoseconds()
@@ -195,9 +198,10 @@ extension Server {
             nextSign = now + Self.signTime
         }
         send(to: successor) { (socket) throws(RecordSocket.Fault) in
-            for record in pool {
+            if !hasPool { try socket.send(HandoverRecord.stored(mark).bytes) }
+            for part in parts {
                 try lookAtClock()
-                try socket.send(record.bytes)
+                try socket.send(HandoverRecord.pool(part).bytes)
             }
             for one in handed {
                 try lookAtClock()
@@ -224,7 +228,6 @@ extension Server {
         hub.tellAll(.leave)
         takePutAside()
         answer(successor.asker, .serves(process: successor.child.id))
-        if let store = configuration.pool.store, store != successor.store { opened.clear(store, log: log) }
         log.notice(
             "another process serves; this one ends with what it has begun",
             metadata: ["process": "\(successor.child.id)"])

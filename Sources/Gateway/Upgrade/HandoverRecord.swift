@@ -42,7 +42,7 @@ package enum HandoverRecord: Sendable {
     case failed(String)
 
     /// It changes with every change of what a record holds.
-    package static let format: UInt64 = 1
+    package static let format: UInt64 = 2
 
     package var bytes: [UInt8] {
         var writer = RecordWriter()
