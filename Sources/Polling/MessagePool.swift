@@ -19,7 +19,7 @@ package struct MessagePool {
     package private(set) var limits: PoolLimits
     /// The newest number given.
     package internal(set) var lastNumber: UInt64 = 0
-    /// The newest message's, also where it has left; 0: there was none.
+    /// The newest message's that has ever been in it; 0: none has.
     var lastMessage: UInt64 = 0
     var slab = MessageSlab()
     var entries: [ChannelEntry?] = []

@@ -14,7 +14,7 @@ package enum PoolPart: Sendable {
 /// Which pool it is, and how far it has come: what another one, or an older copy of the same, does not have.
 package struct PoolMark: Equatable, Sendable {
     package let epoch: Epoch
-    /// The newest message's; 0: there was none. Numbers that signals took may be written nowhere.
+    /// The newest message's that has ever been in it; 0: none has. Numbers that signals took may be written nowhere.
     package let number: UInt64
 
     package init(epoch: Epoch, number: UInt64) {

@@ -188,11 +188,11 @@ package final class MessageStore {
     ///
     /// - Parameter boot: as for `load`.
     package func own(boot: String) throws(DatabaseError) {
+        isCopy = false
         guard let head = try StoreHead(database) else { return }
         try StoreHead(
             epoch: head.epoch, reserved: head.reserved, forgotten: head.forgotten, boot: unsynced(boot)
         ).write(to: database)
-        isCopy = false
         try loosen()
     }
 

@@ -71,6 +71,29 @@ struct HistoryTests {
         }
         #expect(refusals > Self.runs, "seed \(first)")
     }
+
+    @Test func `a copy whose owner can't say so at first is its own by the end all the same`() throws {
+        #expect(faulty_disk_register() == SQLITE_OK)
+        faulty_disk_heal()
+        let directory = try KeptPool.makeDirectory()
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        let (now, epoch) = (Moment(nanoseconds: 0), Epoch(random: 1))
+        func store() throws -> MessageStore {
+            try MessageStore(
+                try StoreFile(directory: directory), durability: .process, system: FAULTY_DISK_NAME)
+        }
+        do {
+            let store = try store()
+            _ = try store.fill(with: MessagePool(limits: PoolLimits()), of: epoch, now: now, wall: 0)
+            faulty_disk_begin(faulty_disk_bad_write, 0)
+            #expect(throws: DatabaseError.self) { try store.own(boot: "b") }
+            faulty_disk_heal()
+            try store.finish(lastNumber: 0, forgottenThrough: 0)
+        }
+        let loaded = try store().load(
+            limits: PoolLimits(), fresh: Epoch(random: 2), boot: "b", now: now, wall: 0)
+        #expect(loaded.epoch == epoch && !loaded.mayHaveLost)
+    }
 }
 
 private final class History {

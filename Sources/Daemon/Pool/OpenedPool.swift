@@ -40,7 +40,10 @@ final class OpenedPool {
             configuration, directory, handed, fresh: fresh, now: now, salvage: salvage, log: log)
         if loaded.mayHaveLost {
             log.warning(
-                "the machine went down while the pool was not synced: every cursor of before is told a gap",
+                """
+                the machine went down while the pool was not synced, or it is a copy that an upgrade has left: \
+                every cursor of before is told a gap
+                """,
                 metadata: ["file": "\(opened.file.path)"])
         }
         let isCopy = if case .whole? = handed { true } else { false }
@@ -126,6 +129,20 @@ final class OpenedPool {
     /// The other process has let go of the pool. To be called before anything is asked for.
     func own() {
         if isCopy { queue?.own(boot: Self.bootName) }
+    }
+
+    /// The other process has the pool in another place. A copy here that could not be marked as one gets another name,
+    /// for which no room is needed: whoever began with it would give numbers that clients have as cursors.
+    func leave(_ directory: String, log: Logger) {
+        guard let queue, !queue.isFinished else { return }
+        do throws(StoreError) {
+            let names = try StoreFile.setAside(directory: directory, stamp: WallTime.now.stamp)
+            log.warning(
+                "the pool's old place could not be marked as left, so its files have other names now",
+                metadata: ["as": "\(names.joined(separator: ", "))"])
+        } catch {
+            log.error("an old copy of the pool is left; remove it before anybody begins with it: \(error)")
+        }
     }
 
     /// All changes have been asked for: the thread makes them and closes the store.

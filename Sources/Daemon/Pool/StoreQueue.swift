@@ -30,6 +30,7 @@ final class StoreQueue: Sendable {
         var bytes = 0
         var hasEnded = false
         var isLeft = false
+        var isFinished = false
     }
 
     private let waiting = Guarded(Waiting())
@@ -86,7 +87,7 @@ final class StoreQueue: Sendable {
     ///
     /// - Parameter isLeft: the pool goes on in another place.
     func end(isLeft: Bool) {
-        waiting.withLock { ($0.hasEnded, $0.isLeft) = (true, isLeft) }
+        waiting.withLock { ($0.hasEnded, $0.isLeft, $0.isFinished) = (true, isLeft, false) }
         bell.ring()
     }
 
@@ -114,6 +115,12 @@ final class StoreQueue: Sendable {
 
     /// The pool goes on in another place.
     var isLeft: Bool { waiting.withLock { $0.isLeft } }
+
+    /// What is to be said of the end stands in the file.
+    var isFinished: Bool {
+        get { waiting.withLock { $0.isFinished } }
+        set { waiting.withLock { $0.isFinished = newValue } }
+    }
 
     /// These changes wait no more.
     func release(_ changes: [PoolChange]) {

@@ -23,6 +23,8 @@ final class StoreThread {
     private var left = Departures()
     private var notice = RareNotice()
     private var isFailing = false
+    /// The store is to be marked as this process' own, under this name of the system's run.
+    private var unmarked: String?
 
     /// The thread's whole life.
     ///
@@ -73,12 +75,13 @@ final class StoreThread {
         case .changes(let changes, let address):
             let now = Moment(nanoseconds: EventLoop.monotonicNanoseconds())
             let outcomes = changes.map { change in
-                guard change.isUnwritten else { return PoolOutcome.notStored(reason) }
+                // A signal would take a number that is reserved nowhere, and a crash would give it again.
+                guard case .giveBack = change else { return PoolOutcome.notStored(reason) }
                 return hub.publish(from: nil) { $0.make(change, now: now) }.result
             }
             queue.release(changes)
             guard let address else {
-                let refused = changes.count { !$0.isUnwritten }
+                let refused = outcomes.count { if case .notStored = $0 { true } else { false } }
                 return queue.count { $0.unwritten += UInt64(refused) }
             }
             hub.door(of: address.worker).post(
@@ -104,7 +107,9 @@ final class StoreThread {
                 perform(&batch)
                 let now = now
                 hub.withPool { $0.setLimits(limits, now: now) }
-            case .own(let boot): own(boot: boot)
+            case .own(let boot):
+                unmarked = boot
+                own()
             }
         }
         perform(&batch)
@@ -186,6 +191,7 @@ final class StoreThread {
             }
             if isFailing { log.warning("the pool can be written again", metadata: ["file": "\(store.file.path)"]) }
             isFailing = false
+            own()
             return nil
         } catch {
             noteFailure("\(error)")
@@ -243,11 +249,14 @@ final class StoreThread {
 
     // MARK: Without changes
 
-    private func own(boot: String) {
+    private func own() {
+        guard let boot = unmarked else { return }
         do {
             try store.own(boot: boot)
+            unmarked = nil
         } catch {
-            log.error("the pool's file stays marked as a copy, so that a crash will be a gap for cursors: \(error)")
+            // Tried again behind the next commit.
+            noteFailure("\(error)")
         }
     }
 
@@ -263,6 +272,7 @@ final class StoreThread {
         let (last, forgotten) = hub.withPool { ($0.lastNumber, $0.forgottenThrough) }
         do {
             try store.finish(lastNumber: last, forgottenThrough: forgotten, isLeft: queue.isLeft)
+            queue.isFinished = true
         } catch {
             log.error("the pool's file was not closed as it should be; it is read like after a crash: \(error)")
         }
