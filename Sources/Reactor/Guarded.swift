@@ -5,6 +5,7 @@
 import CLibevent
 import Glibc
 
+// Unchecked: that the value is used under the lock alone is what this class is for, and the compiler can't see it.
 @safe package final class Guarded<Value>: @unchecked Sendable {
     private let lock = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let value = UnsafeMutablePointer<Value>.allocate(capacity: 1)

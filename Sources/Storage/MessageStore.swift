@@ -184,7 +184,7 @@ package final class MessageStore {
         return Loaded(pool: pool, epoch: epoch, messagesCount: pool.figures.messages, mayHaveLost: false)
     }
 
-    /// The pool that it was filled with is this process' now, and nobody else's.
+    /// The pool is this process' now, and nobody else's: what it was filled with is a copy no more.
     ///
     /// - Parameter boot: as for `load`.
     package func own(boot: String) throws(DatabaseError) {

@@ -51,6 +51,7 @@ final class RunningPeer {
     deinit { stop() }
 
     private static func makeDirectory() throws -> String {
+        // Not below TMPDIR: sockets stand in it, whose paths have no room for a long one.
         var template = Array("/tmp/pollhold-bench-XXXXXX".utf8CString)
         guard unsafe mkdtemp(&template) != nil else { throw BenchError("there is no temporary directory") }
         return String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)

@@ -14,8 +14,6 @@ final class OpenedPool {
     private var pool: MessagePool?
     private let store: Guarded<MessageStore?>
     private var thread: LoopThread?
-    /// The file was filled with a pool that another process has until it lets go.
-    private let isCopy: Bool
 
     /// - Parameters:
     ///   - handed: the pool of the process before this one.
@@ -32,7 +30,6 @@ final class OpenedPool {
             }
             queue = nil
             store = Guarded(nil)
-            isCopy = false
             return
         }
         queue = try StoreQueue()
@@ -46,14 +43,13 @@ final class OpenedPool {
                 """,
                 metadata: ["file": "\(opened.file.path)"])
         }
-        let isCopy = if case .whole? = handed { true } else { false }
+        let isWritten = if case .whole? = handed { true } else { false }
         log.info(
-            "the pool is \(isCopy ? "written to" : "read from") \(opened.file.path)",
+            "the pool is \(isWritten ? "written to" : "read from") \(opened.file.path)",
             metadata: ["messages": "\(loaded.messagesCount)", "epoch": "\(loaded.epoch)"])
         pool = loaded.pool
         epoch = loaded.epoch
         store = Guarded(opened)
-        self.isCopy = isCopy
     }
 
     private static func open(
@@ -127,14 +123,12 @@ final class OpenedPool {
     }
 
     /// The other process has let go of the pool. To be called before anything is asked for.
-    func own() {
-        if isCopy { queue?.own(boot: Self.bootName) }
-    }
+    func own() { queue?.own(boot: Self.bootName) }
 
     /// The other process has the pool in another place. A copy here that could not be marked as one gets another name,
     /// for which no room is needed: whoever began with it would give numbers that clients have as cursors.
     func leave(_ directory: String, log: Logger) {
-        guard let queue, !queue.isFinished else { return }
+        guard let queue, queue.isLeft, !queue.isFinished else { return }
         do throws(StoreError) {
             let names = try StoreFile.setAside(directory: directory, stamp: WallTime.now.stamp)
             log.warning(

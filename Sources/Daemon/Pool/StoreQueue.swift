@@ -21,7 +21,7 @@ final class StoreQueue: Sendable {
         /// - Parameter address: nil: nobody waits for it.
         case changes([PoolChange], Address?)
         case limits(PoolLimits)
-        /// The pool that the store was filled with is this process' now.
+        /// The pool is this process' now, and no other one's.
         case own(boot: String)
     }
 
@@ -74,7 +74,7 @@ final class StoreQueue: Sendable {
         bell.ring()
     }
 
-    /// The pool that the store was filled with is this process' now.
+    /// The pool is this process' now, and no other one's.
     func own(boot: String) {
         waiting.withLock { $0.jobs.append(.own(boot: boot)) }
         bell.ring()

@@ -228,7 +228,7 @@ extension Server {
         hub.tellAll(.leave)
         takePutAside()
         answer(successor.asker, .serves(process: successor.child.id))
-        if let store = configuration.pool.store, !sharesStore(with: successor) { opened.leave(store, log: log) }
+        if let store = configuration.pool.store { opened.leave(store, log: log) }
         log.notice(
             "another process serves; this one ends with what it has begun",
             metadata: ["process": "\(successor.child.id)"])
